@@ -1,0 +1,6 @@
+//! Trusted compute pools for Kubernetes.
+pub mod api;
+pub mod clock;
+pub mod domain;
+pub mod store;
+pub mod telemetry;

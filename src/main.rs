@@ -1,0 +1,3 @@
+//! Trustpool.
+
+fn main() {}

@@ -1,0 +1,90 @@
+//! Whether the watches behind a snapshot are alive.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::domain::Now;
+
+/// How long a watch may show neither event nor bookmark. The API server sends a bookmark about once
+/// a minute, so this is one missed and half of the next.
+pub const SILENCE: Duration = Duration::from_secs(90);
+
+/// The watches that a snapshot is joined from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Watched {
+    /// Nodes.
+    Nodes,
+    /// NodeTrusts.
+    NodeTrusts,
+}
+
+impl Watched {
+    /// As messages spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nodes => "Nodes",
+            Self::NodeTrusts => "NodeTrusts",
+        }
+    }
+}
+
+/// Why no decision may be made from the snapshot.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum NotReady {
+    /// A watch has not listed yet.
+    #[error("the watch of {} has not listed yet", .0.as_str())]
+    NotListed(Watched),
+    /// A watch shows no sign of life.
+    #[error("the watch of {} has been silent for {} s", .0.as_str(), .1.as_secs())]
+    Silent(Watched, Duration),
+}
+
+/// The last sign of life of one watch, in milliseconds of uptime plus one; 0 before it has listed.
+#[derive(Debug, Default)]
+pub struct Beat(AtomicU64);
+
+impl Beat {
+    /// Notes a sign of life.
+    pub fn beat(&self, now: Now) {
+        let millis = u64::try_from(now.uptime.as_millis()).unwrap_or(u64::MAX - 1);
+        self.0.store(millis + 1, Ordering::Release);
+    }
+
+    /// How long the watch has been silent; `None` if it has not listed yet.
+    fn silent_for(&self, now: Now) -> Option<Duration> {
+        let at = self.0.load(Ordering::Acquire).checked_sub(1)?;
+        Some(now.uptime.saturating_sub(Duration::from_millis(at)))
+    }
+}
+
+/// The beats of both watches.
+#[derive(Debug, Default)]
+pub struct Health {
+    /// Nodes.
+    pub nodes: Beat,
+    /// NodeTrusts.
+    pub node_trusts: Beat,
+}
+
+impl Health {
+    /// Says whether both watches have listed and are alive.
+    ///
+    /// # Errors
+    ///
+    /// The first that is not.
+    pub fn ready(&self, now: Now) -> Result<(), NotReady> {
+        for (watched, beat) in [
+            (Watched::Nodes, &self.nodes),
+            (Watched::NodeTrusts, &self.node_trusts),
+        ] {
+            let silent = beat.silent_for(now).ok_or(NotReady::NotListed(watched))?;
+            if silent >= SILENCE {
+                return Err(NotReady::Silent(watched, silent));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! Starts control planes, simulators and Trustpool for tests, demo and benchmarks.

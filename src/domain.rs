@@ -12,15 +12,22 @@
 //! A [`Record`] is what is known of one node; [`transition`] holds the only functions that change
 //! one. Everything downstream reads records.
 
+pub mod agenda;
+pub mod backoff;
+pub mod breaker;
+pub mod due;
+pub mod mark;
 pub mod node;
+pub mod plan;
 pub mod pool;
 pub mod record;
 pub mod requirement;
 pub mod select;
 pub mod standing;
+pub mod tally;
+pub mod time;
+pub mod transition;
 pub mod verdict;
-
-mod time;
 
 pub use node::{Carried, Incarnation, Node, NodeName, Readiness};
 pub use pool::{Pool, PoolName, Service, ServiceName};

@@ -68,3 +68,22 @@ pub struct Record {
     /// The last question.
     pub last_attempt: Option<Attempt>,
 }
+
+impl Record {
+    /// Says whether `self` tells so much more than `old` that it is worth a write: when a node
+    /// became Ready is not, by itself, since a kubelet could cause such writes at will.
+    #[must_use]
+    pub fn tells_more_than(&self, old: &Self) -> bool {
+        let same_readiness = Self {
+            ready_since: old.ready_since,
+            ..self.clone()
+        };
+        same_readiness != *old
+    }
+
+    /// When the node was last asked about, as far as the record tells.
+    #[must_use]
+    pub fn asked_at(&self) -> Option<Timestamp> {
+        self.requested_at.max(self.last_attempt.map(|last| last.at))
+    }
+}

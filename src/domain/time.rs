@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 /// One moment as wall time and as time since the process began.
 ///
@@ -14,4 +14,28 @@ pub struct Now {
     pub uptime: Duration,
     /// Wall time.
     pub wall: Timestamp,
+}
+
+/// The last whole second that is not after `at`.
+#[must_use]
+pub fn floor(at: Timestamp) -> Timestamp {
+    rounded(at, RoundMode::Floor)
+}
+
+/// The first whole second that is not before `at`.
+#[must_use]
+pub fn ceil(at: Timestamp) -> Timestamp {
+    rounded(at, RoundMode::Ceil)
+}
+
+/// `at` plus `length`, or the end of time.
+#[must_use]
+pub fn after(at: Timestamp, length: SignedDuration) -> Timestamp {
+    at.saturating_add(length).unwrap_or(Timestamp::MAX)
+}
+
+fn rounded(at: Timestamp, mode: RoundMode) -> Timestamp {
+    // Rounding fails only beyond the last second there is; `at` itself is right then.
+    at.round(TimestampRound::new().smallest(Unit::Second).mode(mode))
+        .unwrap_or(at)
 }

@@ -1,0 +1,116 @@
+//! When a node must be asked about next, and why.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::agenda::Memory;
+use super::time::after;
+use super::{NodeName, Orders, Outcome, Pool, Record, Verdict, backoff};
+
+/// Why a node is asked about.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Due {
+    /// An administrator asked for it.
+    ByHand,
+    /// It is another incarnation than the one last asked about.
+    Changed,
+    /// Its last question is one interval old.
+    Expiring,
+    /// Its request failed, and its wait is over.
+    Failed,
+    /// It was never asked about.
+    New,
+    /// The service answered that it is still at work.
+    Pending,
+    /// It became Ready after the last question.
+    ReadyAgain,
+    /// Another node of its pool is due, and it would be soon.
+    Soon,
+}
+
+impl Due {
+    /// Says whether waiting costs more than a round's turn.
+    #[must_use]
+    pub const fn is_urgent(self) -> bool {
+        matches!(
+            self,
+            Self::ByHand | Self::Changed | Self::New | Self::ReadyAgain
+        )
+    }
+
+    /// Says whether others that are due soon come along. A failing host brings nobody.
+    #[must_use]
+    pub const fn brings_along(self) -> bool {
+        self.is_urgent() || matches!(self, Self::Pending)
+    }
+}
+
+/// A node that may be asked about, as planning sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The node.
+    pub name: &'a NodeName,
+    /// What is known of it.
+    pub record: &'a Record,
+    /// What administrators say of it.
+    pub orders: &'a Orders,
+}
+
+impl Subject<'_> {
+    /// Says whether the end of this node's attestation pulls the whole pool: only one that has a
+    /// verdict to lose.
+    #[must_use]
+    pub fn pulls(&self) -> bool {
+        self.record.verdict != Verdict::Unknown
+    }
+
+    /// Says whether the node may be asked about before it is due.
+    #[must_use]
+    pub fn may_be_asked(&self, memory: &Memory, pool: &Pool, now: Timestamp) -> bool {
+        memory.failures() == 0 && self.earliest(memory, pool) <= now
+    }
+
+    /// When the node was last asked about, whoever remembers.
+    fn asked_at(&self, memory: &Memory) -> Option<Timestamp> {
+        memory.asked_at().max(self.record.asked_at())
+    }
+
+    /// No question before this time: not within `minInterval` of the last, whatever a kubelet does,
+    /// and not before the incarnation was seen.
+    fn earliest(&self, memory: &Memory, pool: &Pool) -> Timestamp {
+        let seen = self.record.incarnation_seen_at.unwrap_or(Timestamp::MIN);
+        let asked = self
+            .asked_at(memory)
+            .map(|asked| after(asked, pool.min_interval));
+        asked.map_or(seen, |asked| asked.max(seen))
+    }
+}
+
+/// When `subject` is due, and why.
+#[must_use]
+pub fn due(subject: &Subject<'_>, memory: &Memory, pool: &Pool) -> (Timestamp, Due) {
+    let earliest = subject.earliest(memory, pool);
+    let Some(asked) = subject.asked_at(memory) else {
+        return (earliest, Due::New);
+    };
+    let since = |at: Option<Timestamp>| at.filter(|at| *at > asked);
+    if memory.failures() > 0 {
+        return (
+            earliest.max(after(asked, backoff::host(memory.failures()))),
+            Due::Failed,
+        );
+    }
+    if since(subject.record.incarnation_seen_at).is_some() {
+        return (earliest, Due::Changed);
+    }
+    if let Some(ready) = since(subject.record.ready_since) {
+        return (earliest.max(ready), Due::ReadyAgain);
+    }
+    if let Some(by_hand) = since(subject.orders.attest) {
+        return (earliest.max(by_hand), Due::ByHand);
+    }
+    if memory.outcome() == Some(Outcome::HostPending) {
+        return (earliest, Due::Pending);
+    }
+    let interval = pool.interval.max(SignedDuration::from_secs(1));
+    (earliest.max(after(asked, interval)), Due::Expiring)
+}

@@ -1,0 +1,276 @@
+//! The state table: the only functions that change a [`Record`].
+//!
+//! [`observe`] follows what is seen of the node and of the clock and never grants; [`answer`] is the
+//! only way to `trusted`; [`silent`] ends the trust of a host that the service has no word for. Each
+//! takes the record as it is and returns the record as it should be.
+
+use jiff::Timestamp;
+
+use super::pool::TrustAgain;
+use super::record::{Attempt, Hold};
+use super::time::{after, ceil, floor};
+use super::{
+    Incarnation, Orders, Outcome, Pool, PoolName, Readiness, Reason, Record, ServiceName, Verdict,
+};
+
+/// What is seen of a node, the record aside.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Facts {
+    /// The pool that selects it, and that pool's service.
+    pub pool: Option<(PoolName, ServiceName)>,
+    /// Who it is now, or why nobody can tell.
+    pub identity: Result<Incarnation, Reason>,
+    /// Its `Ready` condition.
+    pub readiness: Readiness,
+    /// So much of the pool is not ready that the network is the likelier cause.
+    pub network_at_fault: bool,
+    /// This boot ID was seen, was followed by another, and is back.
+    pub returned: bool,
+}
+
+/// One answer about one node.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    /// What it gave.
+    pub outcome: Outcome,
+    /// What the question was about.
+    pub asked: Incarnation,
+    /// When the question was sent.
+    pub requested_at: Timestamp,
+    /// When the service says that it attested, or answered.
+    pub evidence_at: Option<Timestamp>,
+}
+
+/// The record after a look at the node and at the clock. Only ever revokes.
+#[must_use]
+pub fn observe(record: &Record, orders: &Orders, facts: &Facts, now: Timestamp) -> Record {
+    let mut next = record.clone();
+    expire(&mut next, now);
+    follow_identity(&mut next, facts, now);
+    follow_readiness(&mut next, facts, now);
+    lift(&mut next, orders);
+    follow_pool(&mut next, facts);
+    if orders.distrust.is_some() {
+        next.verdict = Verdict::Untrusted;
+        next.reason = Reason::Distrusted;
+        next.streak = 0;
+    }
+    next
+}
+
+/// The record after `answer`, for a node of `pool`. An answer to a question about another
+/// incarnation, or sent before this one was seen, changes nothing.
+#[must_use]
+pub fn answer(
+    record: &Record,
+    orders: &Orders,
+    answer: &Answer,
+    pool: &Pool,
+    now: Timestamp,
+) -> Record {
+    let seen = record
+        .incarnation_seen_at
+        .is_some_and(|seen| seen <= answer.requested_at);
+    if record.incarnation.as_ref() != Some(&answer.asked) || !seen {
+        return record.clone();
+    }
+    let mut next = record.clone();
+    attempt(&mut next, answer);
+    match answer.outcome {
+        Outcome::Trusted => trusted(&mut next, orders, answer, pool, now),
+        Outcome::Untrusted => untrusted(&mut next, orders, answer, pool, now),
+        _ => {}
+    }
+    next
+}
+
+/// The record after a round that gave verdicts for at least half of its hosts, and in which the
+/// service itself had none for this one.
+#[must_use]
+pub fn silent(record: &Record, pool: &Pool) -> Record {
+    let mut next = record.clone();
+    let had_trust = record.verdict == Verdict::Trusted || record.reason == Reason::Expired;
+    if had_trust
+        && record
+            .last_attempt
+            .is_some_and(|last| last.outcome.is_silence())
+    {
+        next.streak = record.streak.saturating_add(1);
+        if next.streak >= pool.silent_after {
+            become_unknown(&mut next, Reason::HostSilent);
+        }
+    }
+    next
+}
+
+/// An attestation that ran out counts no longer. Its times stay: they say since when.
+fn expire(next: &mut Record, now: Timestamp) {
+    let over = next.expires_at.is_none_or(|expires| expires <= now);
+    if next.verdict == Verdict::Trusted && over {
+        next.verdict = Verdict::Unknown;
+        next.reason = Reason::Expired;
+    }
+}
+
+/// Another incarnation has what it earns itself: nothing, or the distrust of the one before it.
+fn follow_identity(next: &mut Record, facts: &Facts, now: Timestamp) {
+    match &facts.identity {
+        Ok(current) => {
+            if next.incarnation.as_ref() != Some(current) {
+                let reason = difference(next.incarnation.as_ref(), current);
+                let known_before = *next != Record::default();
+                become_unknown(next, reason);
+                next.incarnation = Some(current.clone());
+                // A record that was never written is judged by the moment itself; one that was is
+                // read back in whole seconds, and so are the questions that count for it.
+                next.incarnation_seen_at = Some(if known_before { ceil(now) } else { now });
+                if facts.returned {
+                    become_unknown(next, Reason::IdentityConflict);
+                    let hold = Hold {
+                        reason: Reason::IdentityConflict,
+                        since: floor(now),
+                    };
+                    next.hold.get_or_insert(hold);
+                }
+            }
+        }
+        Err(reason) => {
+            if next.verdict != Verdict::Untrusted {
+                become_unknown(next, *reason);
+                next.incarnation = None;
+                next.incarnation_seen_at = None;
+            }
+        }
+    }
+}
+
+/// What became of `old`.
+fn difference(old: Option<&Incarnation>, new: &Incarnation) -> Reason {
+    match old {
+        None => Reason::NeverAttested,
+        Some(old) if old.uid != new.uid => Reason::Recreated,
+        Some(old) if old.url != new.url || old.host != new.host => Reason::HostChanged,
+        Some(_) => Reason::Rebooted,
+    }
+}
+
+/// A kubelet without a heartbeat may be on its way to another boot.
+fn follow_readiness(next: &mut Record, facts: &Facts, now: Timestamp) {
+    next.ready_since = match facts.readiness {
+        Readiness::Ready => next.ready_since.or(Some(floor(now))),
+        Readiness::NotReady | Readiness::Silent => None,
+    };
+    let had_trust = next.verdict == Verdict::Trusted || next.reason == Reason::Expired;
+    if had_trust && facts.readiness == Readiness::Silent && !facts.network_at_fault {
+        become_unknown(next, Reason::NotReady);
+        next.incarnation_seen_at = Some(ceil(now));
+    }
+}
+
+/// A hold ends when an administrator names it.
+fn lift(next: &mut Record, orders: &Orders) {
+    if next
+        .hold
+        .as_ref()
+        .is_some_and(|hold| orders.accept == Some(hold.since))
+    {
+        next.hold = None;
+        if next.verdict == Verdict::Unknown {
+            next.reason = Reason::NeverAttested;
+        }
+    }
+}
+
+/// Leaving every pool improves nothing: who was untrusted or held stays so, marks and all.
+fn follow_pool(next: &mut Record, facts: &Facts) {
+    match &facts.pool {
+        Some((pool, service)) => {
+            next.pool = Some(pool.clone());
+            next.service = Some(service.clone());
+        }
+        None if next.verdict == Verdict::Untrusted || next.hold.is_some() => {}
+        None => {
+            become_unknown(next, Reason::NotInPool);
+            next.pool = None;
+            next.service = None;
+            next.incarnation = None;
+            next.incarnation_seen_at = None;
+        }
+    }
+}
+
+/// Ends trust, for `reason`. `untrusted` stays, and starts to count good answers anew.
+fn become_unknown(next: &mut Record, reason: Reason) {
+    next.streak = 0;
+    if next.verdict != Verdict::Untrusted {
+        next.verdict = Verdict::Unknown;
+        next.reason = reason;
+        next.expires_at = None;
+    }
+}
+
+/// Notes the question. An outcome without a verdict is noted when it differs from the last: a
+/// service that is down must not cost a write for every node and round.
+fn attempt(next: &mut Record, answer: &Answer) {
+    let repeated = next
+        .last_attempt
+        .is_some_and(|last| last.outcome == answer.outcome);
+    if answer.outcome.is_verdict() || !repeated {
+        let at = floor(answer.requested_at);
+        next.last_attempt = Some(Attempt {
+            at,
+            outcome: answer.outcome,
+        });
+    }
+}
+
+fn trusted(next: &mut Record, orders: &Orders, answer: &Answer, pool: &Pool, now: Timestamp) {
+    let evidence = answer
+        .evidence_at
+        .map_or(answer.requested_at, |at| at.min(answer.requested_at));
+    let expires = floor(after(evidence, pool.validity));
+    if next.hold.is_some() || orders.distrust.is_some() || expires <= now {
+        return;
+    }
+    if next.verdict == Verdict::Untrusted {
+        next.streak = next.streak.saturating_add(1);
+        if next.streak < needed(pool) {
+            return;
+        }
+    }
+    next.verdict = Verdict::Trusted;
+    next.reason = Reason::Attested;
+    next.requested_at = Some(floor(answer.requested_at));
+    next.evidence_at = answer.evidence_at.map(floor);
+    next.expires_at = Some(expires);
+    next.streak = 0;
+}
+
+/// How many good answers in a row end `untrusted`. Where a human decides, the hold waits for that
+/// human, and one answer is enough after it.
+const fn needed(pool: &Pool) -> u32 {
+    match pool.trust_again {
+        TrustAgain::Manual => 1,
+        TrustAgain::Verdicts(verdicts) => verdicts,
+    }
+}
+
+fn untrusted(next: &mut Record, orders: &Orders, answer: &Answer, pool: &Pool, now: Timestamp) {
+    next.verdict = Verdict::Untrusted;
+    if orders.distrust.is_none() {
+        next.reason = Reason::FailedAttestation;
+    }
+    next.requested_at = Some(floor(answer.requested_at));
+    next.evidence_at = answer.evidence_at.map(floor);
+    next.expires_at = None;
+    next.streak = 0;
+    if pool.trust_again == TrustAgain::Manual && next.hold.is_none() {
+        next.hold = Some(Hold {
+            reason: Reason::FailedAttestation,
+            since: floor(now),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -157,7 +157,7 @@ fn difference(old: Option<&Incarnation>, new: &Incarnation) -> Reason {
 /// A kubelet without a heartbeat may be on its way to another boot.
 fn follow_readiness(next: &mut Record, facts: &Facts, now: Timestamp) {
     next.ready_since = match facts.readiness {
-        Readiness::Ready => next.ready_since.or(Some(floor(now))),
+        Readiness::Ready => next.ready_since.or_else(|| Some(floor(now))),
         Readiness::NotReady | Readiness::Silent => None,
     };
     let had_trust = next.verdict == Verdict::Trusted || next.reason == Reason::Expired;

@@ -5,11 +5,25 @@ use std::sync::Arc;
 
 use crate::domain::{NodeName, Standing};
 
+use super::node::Tracked;
+use super::trust::Kept;
+
 /// One node as both watches know it.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// What the gates compare.
     pub standing: Standing,
+    /// The Node, if it exists.
+    pub node: Option<Arc<Tracked>>,
+    /// The NodeTrust, if it exists.
+    pub trust: Option<Arc<Kept>>,
+}
+
+impl From<Standing> for Entry {
+    /// An entry of which only the standing matters.
+    fn from(standing: Standing) -> Self {
+        Self { standing, node: None, trust: None }
+    }
 }
 
 /// Every node at one moment, by name.
@@ -24,15 +38,27 @@ impl Snapshot {
     pub fn standing(&self, name: &str) -> Option<&Standing> {
         self.entries.get(name).map(|entry| &entry.standing)
     }
+
+    /// The node called `name`.
+    #[must_use]
+    pub fn entry(&self, name: &str) -> Option<&Arc<Entry>> {
+        self.entries.get(name)
+    }
+
+    /// Every node, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&NodeName, &Arc<Entry>)> {
+        self.entries.iter()
+    }
+}
+
+impl From<HashMap<NodeName, Arc<Entry>>> for Snapshot {
+    fn from(entries: HashMap<NodeName, Arc<Entry>>) -> Self {
+        Self { entries }
+    }
 }
 
 impl FromIterator<(NodeName, Entry)> for Snapshot {
     fn from_iter<I: IntoIterator<Item = (NodeName, Entry)>>(entries: I) -> Self {
-        Self {
-            entries: entries
-                .into_iter()
-                .map(|(name, entry)| (name, Arc::new(entry)))
-                .collect(),
-        }
+        Self { entries: entries.into_iter().map(|(name, entry)| (name, Arc::new(entry))).collect() }
     }
 }

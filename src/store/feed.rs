@@ -1,0 +1,92 @@
+//! The task that fills the store: two watches, one join, one publication at a time.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::api::{DynamicObject, WatchParams};
+use kube::core::ApiResource;
+use kube::{Api, Client};
+use tokio::time::{Instant, sleep_until};
+use tracing::warn;
+
+use crate::api::{NodeTrust, decode};
+use crate::clock::Clock;
+use crate::domain::NodeName;
+use crate::watch::{Event, watch};
+
+use super::Writer;
+use super::joined::Joined;
+use super::node::{PartialNode, Tracked};
+use super::trust::Kept;
+
+/// The shortest time between two publications: each copies one pointer per node, so a burst of
+/// thousands of events costs tens of copies and not thousands.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// One event of either watch.
+enum Seen {
+    Node(Event<(NodeName, Tracked)>),
+    Trust(Event<(NodeName, Kept)>),
+}
+
+/// Watches Nodes and NodeTrusts and publishes what they show, for ever.
+pub async fn feed(client: Client, writer: Writer, clock: Clock) {
+    let nodes = watch(Api::<PartialNode>::all(client.clone()), WatchParams::default());
+    let nodes = nodes.map(|event| Seen::Node(event.map(track)));
+    let resource = ApiResource::erase::<NodeTrust>(&());
+    let trusts = Api::<DynamicObject>::all_with(client, &resource);
+    let trusts = watch(trusts, WatchParams::default()).map(|event| Seen::Trust(event.map(keep)));
+    let mut events = futures::stream::select(nodes.boxed(), trusts.boxed());
+
+    let health = writer.health();
+    let mut joined = Joined::default();
+    let mut publish_at: Option<Instant> = None;
+    let mut earliest = Instant::now();
+    loop {
+        tokio::select! {
+            biased;
+            () = sleep_until(publish_at.unwrap_or(earliest)), if publish_at.is_some() => {
+                writer.publish(joined.snapshot());
+                publish_at = None;
+                earliest = Instant::now() + PAUSE;
+            }
+            Some(seen) = events.next() => {
+                let now = clock.now();
+                let (beat, listed) = match &seen {
+                    Seen::Node(event) => (&health.nodes, !matches!(event, Event::Started)),
+                    Seen::Trust(event) => (&health.node_trusts, !matches!(event, Event::Started)),
+                };
+                let first = matches!(seen, Seen::Node(Event::Listed) | Seen::Trust(Event::Listed));
+                match seen {
+                    Seen::Node(event) => joined.node(event, now),
+                    Seen::Trust(event) => joined.trust(event, now),
+                }
+                if first {
+                    writer.publish(joined.snapshot());
+                    beat.list(now);
+                } else if listed {
+                    beat.beat(now);
+                }
+                publish_at.get_or_insert_with(|| earliest.max(Instant::now()));
+            }
+        }
+    }
+}
+
+fn track(partial: PartialNode) -> (NodeName, Tracked) {
+    let tracked = Tracked::from(partial);
+    (tracked.node.name.clone(), tracked)
+}
+
+/// An object that cannot be read is one of which nothing is known: its node is refused.
+fn keep(object: DynamicObject) -> (NodeName, Kept) {
+    let name = NodeName::from(object.metadata.name.clone().unwrap_or_default());
+    let kept = match decode::<NodeTrust>(&object) {
+        Ok(trust) => Kept::from(&trust),
+        Err(error) => {
+            warn!(node = %name, %error, "NodeTrust cannot be read");
+            Kept::default()
+        }
+    };
+    (name, kept)
+}

@@ -1,0 +1,48 @@
+//! A NodeTrust as it is kept.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use crate::api::NodeTrust;
+use crate::domain::{Orders, Record};
+
+/// A NodeTrust, with what a write to it needs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    /// What administrators say.
+    pub orders: Orders,
+    /// What is known.
+    pub record: Record,
+    /// `metadata.resourceVersion`.
+    pub version: String,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.generation`.
+    pub generation: Option<i64>,
+    /// The conditions that it carries.
+    pub conditions: Vec<Condition>,
+}
+
+impl From<&NodeTrust> for Kept {
+    fn from(object: &NodeTrust) -> Self {
+        let conditions = object.status.as_ref().map(|status| status.conditions.clone());
+        Self {
+            orders: Orders::from(object),
+            record: Record::from(object),
+            version: object.metadata.resource_version.clone().unwrap_or_default(),
+            uid: object.metadata.uid.clone().unwrap_or_default(),
+            generation: object.metadata.generation,
+            conditions: conditions.unwrap_or_default(),
+        }
+    }
+}
+
+/// Says whether resource version `a` is later than `b`. Versions of one kind of object are compared
+/// as numbers (KEP-5504; so since etcd became the only storage); others are never later.
+#[must_use]
+pub fn is_later(a: &str, b: &str) -> bool {
+    match (a.parse::<u64>(), b.parse::<u64>()) {
+        (Ok(a), Ok(b)) => a > b,
+        (Ok(_), Err(_)) => b.is_empty(),
+        _ => false,
+    }
+}

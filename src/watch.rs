@@ -1,0 +1,143 @@
+//! One list-and-watch, kept alive: streaming lists, bookmarks, resumption, backoff.
+//!
+//! kube's own `watcher` swallows bookmarks, and they are the only sign of life of a watch on a quiet
+//! cluster: without them nobody can tell a silent watch from a dead one.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, stream};
+use kube::Api;
+use kube::api::{WatchEvent, WatchParams};
+use serde::de::DeserializeOwned;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use crate::domain::backoff;
+use crate::telemetry::Chain;
+
+/// How long a connection may bring neither event nor bookmark before it is given up. The API server
+/// sends a bookmark about once a minute.
+const SILENCE: Duration = Duration::from_secs(85);
+
+/// Annotation of the bookmark that ends the initial events (KEP-3157).
+const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
+
+/// What a watch shows.
+#[derive(Clone, Debug)]
+pub enum Event<K> {
+    /// A bookmark: nothing changed.
+    Alive,
+    /// The object is there, in this state.
+    Applied(K),
+    /// The object is gone; this was its last state.
+    Deleted(K),
+    /// Everything that exists was shown since [`Event::Started`]. What was not is gone.
+    Listed,
+    /// A new listing begins.
+    Started,
+}
+
+/// Watches `api` for ever, as far as `params` select. Errors are logged and tried again after 1, 2,
+/// 4 … 30 seconds.
+pub fn watch<K>(api: Api<K>, params: WatchParams) -> impl Stream<Item = Event<K>>
+where
+    K: Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let state = Watch { api, params, version: None, failures: 0, events: None };
+    stream::unfold(state, |mut state| async {
+        let event = state.next().await;
+        Some((event, state))
+    })
+}
+
+struct Watch<K> {
+    api: Api<K>,
+    params: WatchParams,
+    /// Where to go on; `None` to list anew.
+    version: Option<String>,
+    failures: u32,
+    events: Option<BoxStream<'static, kube::Result<WatchEvent<K>>>>,
+}
+
+impl<K: Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
+    async fn next(&mut self) -> Event<K> {
+        loop {
+            let Some(events) = &mut self.events else {
+                if self.connect().await {
+                    return Event::Started;
+                }
+                continue;
+            };
+            match timeout(SILENCE, events.next()).await {
+                Ok(Some(Ok(event))) => {
+                    if let Some(event) = self.read(event) {
+                        return event;
+                    }
+                }
+                // The server ends every watch after some minutes; it goes on where it was.
+                Ok(None) => self.events = None,
+                Ok(Some(Err(error))) => self.fail(&error).await,
+                Err(_) => {
+                    warn!(resource = self.api.resource_url(), "watch was silent, connecting anew");
+                    self.events = None;
+                }
+            }
+        }
+    }
+
+    /// Opens the watch. Says whether a listing begins.
+    async fn connect(&mut self) -> bool {
+        let listing = self.version.is_none();
+        let params =
+            if listing { self.params.clone().initial_events() } else { self.params.clone() };
+        let version = self.version.clone().unwrap_or_default();
+        match timeout(SILENCE, self.api.watch(&params, &version)).await {
+            Ok(Ok(events)) => {
+                self.events = Some(events.boxed());
+                return listing;
+            }
+            Ok(Err(error)) => self.fail(&error).await,
+            Err(_) => warn!(resource = self.api.resource_url(), "watch was not answered"),
+        }
+        false
+    }
+
+    /// What an event means, if it means anything.
+    fn read(&mut self, event: WatchEvent<K>) -> Option<Event<K>> {
+        self.failures = 0;
+        match event {
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                Some(Event::Applied(object))
+            }
+            WatchEvent::Deleted(object) => Some(Event::Deleted(object)),
+            WatchEvent::Bookmark(bookmark) => {
+                let ends = bookmark.metadata.annotations.contains_key(INITIAL_EVENTS_END);
+                self.version = Some(bookmark.metadata.resource_version);
+                Some(if ends { Event::Listed } else { Event::Alive })
+            }
+            WatchEvent::Error(status) => {
+                debug!(
+                    resource = self.api.resource_url(),
+                    code = status.code,
+                    reason = status.reason,
+                    "watch was ended by the server"
+                );
+                // Whatever it was (410 Gone as a rule), only a new listing is sure to be whole.
+                self.events = None;
+                self.version = None;
+                None
+            }
+        }
+    }
+
+    async fn fail(&mut self, error: &kube::Error) {
+        self.events = None;
+        self.failures = self.failures.saturating_add(1);
+        let wait = backoff::service(self.failures).unsigned_abs();
+        let resource = self.api.resource_url();
+        warn!(resource, error = %Chain(error), wait = ?wait, "watch failed, trying again");
+        sleep(wait).await;
+    }
+}

@@ -1,6 +1,9 @@
 //! Trusted compute pools for Kubernetes.
 pub mod api;
 pub mod clock;
+pub mod controller;
 pub mod domain;
+pub mod provider;
 pub mod store;
 pub mod telemetry;
+pub mod watch;

@@ -1,7 +1,11 @@
 //! The joined view of Nodes and NodeTrusts: one writer, many readers, one snapshot at a time.
 
+mod feed;
 mod health;
+mod joined;
+pub mod node;
 mod snapshot;
+mod trust;
 
 use std::sync::Arc;
 
@@ -9,8 +13,11 @@ use tokio::sync::watch;
 
 use crate::domain::Now;
 
+pub use feed::feed;
 pub use health::{Beat, Health, NotReady, SILENCE, Watched};
+pub use node::{PartialNode, Tracked};
 pub use snapshot::{Entry, Snapshot};
+pub use trust::{Kept, is_later};
 
 /// Makes the two ends of a store.
 #[must_use]

@@ -3,6 +3,8 @@
 //! kube's own `watcher` swallows bookmarks, and they are the only sign of life of a watch on a quiet
 //! cluster: without them nobody can tell a silent watch from a dead one.
 
+mod mirror;
+
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use tracing::{debug, warn};
 
 use crate::domain::backoff;
 use crate::telemetry::Chain;
+
+pub use mirror::Mirror;
 
 /// How long a connection may bring neither event nor bookmark before it is given up. The API server
 /// sends a bookmark about once a minute.
@@ -39,13 +43,37 @@ pub enum Event<K> {
     Started,
 }
 
-/// Watches `api` for ever, as far as `params` select. Errors are logged and tried again after 1, 2,
+impl<K> Event<K> {
+    /// The event, with its object as `as_what` makes it.
+    pub fn map<T>(self, as_what: impl FnOnce(K) -> T) -> Event<T> {
+        match self {
+            Self::Alive => Event::Alive,
+            Self::Applied(object) => Event::Applied(as_what(object)),
+            Self::Deleted(object) => Event::Deleted(as_what(object)),
+            Self::Listed => Event::Listed,
+            Self::Started => Event::Started,
+        }
+    }
+}
+
+/// Watches `api` for ever, as far as `params` select; logs call it `what`. Errors are logged and tried again after 1, 2,
 /// 4 … 30 seconds.
-pub fn watch<K>(api: Api<K>, params: WatchParams) -> impl Stream<Item = Event<K>>
+pub fn watch<K>(
+    what: &'static str,
+    api: Api<K>,
+    params: WatchParams,
+) -> impl Stream<Item = Event<K>>
 where
     K: Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let state = Watch { api, params, version: None, failures: 0, events: None };
+    let state = Watch {
+        what,
+        api,
+        params,
+        version: None,
+        failures: 0,
+        events: None,
+    };
     stream::unfold(state, |mut state| async {
         let event = state.next().await;
         Some((event, state))
@@ -53,6 +81,7 @@ where
 }
 
 struct Watch<K> {
+    what: &'static str,
     api: Api<K>,
     params: WatchParams,
     /// Where to go on; `None` to list anew.
@@ -80,7 +109,7 @@ impl<K: Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
                 Ok(None) => self.events = None,
                 Ok(Some(Err(error))) => self.fail(&error).await,
                 Err(_) => {
-                    warn!(resource = self.api.resource_url(), "watch was silent, connecting anew");
+                    warn!(what = self.what, "watch was silent, connecting anew");
                     self.events = None;
                 }
             }
@@ -90,8 +119,11 @@ impl<K: Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
     /// Opens the watch. Says whether a listing begins.
     async fn connect(&mut self) -> bool {
         let listing = self.version.is_none();
-        let params =
-            if listing { self.params.clone().initial_events() } else { self.params.clone() };
+        let params = if listing {
+            self.params.clone().initial_events()
+        } else {
+            self.params.clone()
+        };
         let version = self.version.clone().unwrap_or_default();
         match timeout(SILENCE, self.api.watch(&params, &version)).await {
             Ok(Ok(events)) => {
@@ -99,7 +131,7 @@ impl<K: Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
                 return listing;
             }
             Ok(Err(error)) => self.fail(&error).await,
-            Err(_) => warn!(resource = self.api.resource_url(), "watch was not answered"),
+            Err(_) => warn!(what = self.what, "watch was not answered"),
         }
         false
     }
@@ -113,13 +145,16 @@ impl<K: Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
             }
             WatchEvent::Deleted(object) => Some(Event::Deleted(object)),
             WatchEvent::Bookmark(bookmark) => {
-                let ends = bookmark.metadata.annotations.contains_key(INITIAL_EVENTS_END);
+                let ends = bookmark
+                    .metadata
+                    .annotations
+                    .contains_key(INITIAL_EVENTS_END);
                 self.version = Some(bookmark.metadata.resource_version);
                 Some(if ends { Event::Listed } else { Event::Alive })
             }
             WatchEvent::Error(status) => {
                 debug!(
-                    resource = self.api.resource_url(),
+                    what = self.what,
                     code = status.code,
                     reason = status.reason,
                     "watch was ended by the server"
@@ -136,8 +171,7 @@ impl<K: Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
         self.events = None;
         self.failures = self.failures.saturating_add(1);
         let wait = backoff::service(self.failures).unsigned_abs();
-        let resource = self.api.resource_url();
-        warn!(resource, error = %Chain(error), wait = ?wait, "watch failed, trying again");
+        warn!(what = self.what, error = %Chain(error), wait = ?wait, "watch failed, trying again");
         sleep(wait).await;
     }
 }

@@ -145,6 +145,13 @@ impl Agenda {
         }
     }
 
+    /// Asks about a node again after the shortest interval: its answer could not be recorded.
+    pub fn ask_again(&mut self, name: &NodeName) {
+        if let Some(memory) = self.nodes.get_mut(name) {
+            memory.outcome = Some(Outcome::HostPending);
+        }
+    }
+
     /// The rounds that are over: nobody under way and none of `waiting`, or longer than `longest`
     /// allows.
     pub fn rounds_over(

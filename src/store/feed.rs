@@ -31,11 +31,16 @@ enum Seen {
 
 /// Watches Nodes and NodeTrusts and publishes what they show, for ever.
 pub async fn feed(client: Client, writer: Writer, clock: Clock) {
-    let nodes = watch(Api::<PartialNode>::all(client.clone()), WatchParams::default());
+    let nodes = watch(
+        "Nodes",
+        Api::<PartialNode>::all(client.clone()),
+        WatchParams::default(),
+    );
     let nodes = nodes.map(|event| Seen::Node(event.map(track)));
     let resource = ApiResource::erase::<NodeTrust>(&());
     let trusts = Api::<DynamicObject>::all_with(client, &resource);
-    let trusts = watch(trusts, WatchParams::default()).map(|event| Seen::Trust(event.map(keep)));
+    let trusts = watch("NodeTrusts", trusts, WatchParams::default())
+        .map(|event| Seen::Trust(event.map(keep)));
     let mut events = futures::stream::select(nodes.boxed(), trusts.boxed());
 
     let health = writer.health();

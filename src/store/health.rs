@@ -47,10 +47,17 @@ pub enum NotReady {
 pub struct Beat(AtomicU64);
 
 impl Beat {
-    /// Notes a sign of life.
-    pub fn beat(&self, now: Now) {
+    /// Notes that the watch has listed.
+    pub fn list(&self, now: Now) {
         let millis = u64::try_from(now.uptime.as_millis()).unwrap_or(u64::MAX - 1);
         self.0.store(millis + 1, Ordering::Release);
+    }
+
+    /// Notes a sign of life; one before the first list tells nothing.
+    pub fn beat(&self, now: Now) {
+        if self.silent_for(now).is_some() {
+            self.list(now);
+        }
     }
 
     /// How long the watch has been silent; `None` if it has not listed yet.
@@ -86,5 +93,43 @@ impl Health {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Now {
+        Now {
+            uptime: Duration::from_secs(seconds),
+            wall: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_watch_is_ready_from_its_first_list_until_it_was_silent_for_90_seconds() {
+        let health = Health::default();
+        health.nodes.beat(at(0));
+        assert_eq!(
+            health.ready(at(0)),
+            Err(NotReady::NotListed(Watched::Nodes))
+        );
+
+        health.nodes.list(at(0));
+        assert_eq!(
+            health.ready(at(0)),
+            Err(NotReady::NotListed(Watched::NodeTrusts))
+        );
+
+        health.node_trusts.list(at(1));
+        assert_eq!(health.ready(at(89)), Ok(()));
+        let silent = NotReady::Silent(Watched::Nodes, Duration::from_secs(90));
+        assert_eq!(health.ready(at(90)), Err(silent));
+
+        health.nodes.beat(at(90));
+        assert_eq!(health.ready(at(90)), Ok(()));
     }
 }

@@ -92,7 +92,11 @@ impl From<PartialNode> for Tracked {
             carried,
         };
         let version = partial.metadata.resource_version.unwrap_or_default();
-        Self { node, version, taints: partial.spec.taints }
+        Self {
+            node,
+            version,
+            taints: partial.spec.taints,
+        }
     }
 }
 
@@ -102,7 +106,9 @@ fn is_kept(key: &str) -> bool {
 }
 
 fn readiness(conditions: &[Condition]) -> Readiness {
-    let ready = conditions.iter().find(|condition| condition.kind == "Ready");
+    let ready = conditions
+        .iter()
+        .find(|condition| condition.kind == "Ready");
     match ready.map(|condition| condition.status.as_str()) {
         Some("True") => Readiness::Ready,
         Some("Unknown") => Readiness::Silent,
@@ -112,12 +118,20 @@ fn readiness(conditions: &[Condition]) -> Readiness {
 
 fn carried(partial: &PartialNode) -> Carried {
     let label = |key| label(partial.metadata.labels.as_ref(), key);
-    let condition =
-        partial.status.conditions.iter().find(|each| each.kind == keys::TRUSTED_CONDITION);
+    let condition = partial
+        .status
+        .conditions
+        .iter()
+        .find(|each| each.kind == keys::TRUSTED_CONDITION);
     Carried {
         trust: label(keys::TRUST),
         pool: label(keys::POOL),
-        taint: partial.spec.taints.iter().find(|taint| is_ours(taint)).map(value),
+        taint: partial
+            .spec
+            .taints
+            .iter()
+            .find(|taint| is_ours(taint))
+            .map(value),
         condition: condition.map(|each| (each.status.clone(), each.reason.clone())),
     }
 }
@@ -134,5 +148,9 @@ pub fn is_ours(taint: &Map<String, Value>) -> bool {
 }
 
 fn value(taint: &Map<String, Value>) -> String {
-    taint.get("value").and_then(Value::as_str).unwrap_or_default().to_owned()
+    taint
+        .get("value")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }

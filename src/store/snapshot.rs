@@ -22,7 +22,11 @@ pub struct Entry {
 impl From<Standing> for Entry {
     /// An entry of which only the standing matters.
     fn from(standing: Standing) -> Self {
-        Self { standing, node: None, trust: None }
+        Self {
+            standing,
+            node: None,
+            trust: None,
+        }
     }
 }
 
@@ -59,6 +63,11 @@ impl From<HashMap<NodeName, Arc<Entry>>> for Snapshot {
 
 impl FromIterator<(NodeName, Entry)> for Snapshot {
     fn from_iter<I: IntoIterator<Item = (NodeName, Entry)>>(entries: I) -> Self {
-        Self { entries: entries.into_iter().map(|(name, entry)| (name, Arc::new(entry))).collect() }
+        Self {
+            entries: entries
+                .into_iter()
+                .map(|(name, entry)| (name, Arc::new(entry)))
+                .collect(),
+        }
     }
 }

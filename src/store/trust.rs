@@ -24,7 +24,10 @@ pub struct Kept {
 
 impl From<&NodeTrust> for Kept {
     fn from(object: &NodeTrust) -> Self {
-        let conditions = object.status.as_ref().map(|status| status.conditions.clone());
+        let conditions = object
+            .status
+            .as_ref()
+            .map(|status| status.conditions.clone());
         Self {
             orders: Orders::from(object),
             record: Record::from(object),

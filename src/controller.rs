@@ -1,0 +1,28 @@
+//! The tasks that attest nodes and mark them. Only one process may run them at a time.
+//!
+//! ```text
+//!  AttestationService, TrustPool, Secret ──watch──> setup ──┐
+//!  Node, NodeTrust ──watch──> store ────────────────────────┼──> attestor ──> recorder ──> NodeTrust
+//!                               │                           │    (plan, ask, judge)           │
+//!                               └──> marker ──> Node        └──> reporter ──> status, metrics │
+//!                                      ▲                                                      │
+//!                                      └──────────────── store <──watch───────────────────────┘
+//! ```
+//!
+//! The attestor never writes the store: every replica, this one too, learns a verdict by watching
+//! its NodeTrust. A Node is marked from the store alone, and so only after the record was written.
+
+pub mod attestor;
+pub mod call;
+pub mod events;
+pub mod marker;
+pub mod membership;
+pub mod metrics;
+pub mod objects;
+pub mod pending;
+pub mod recorder;
+pub mod reporter;
+pub mod setup;
+pub mod status;
+
+pub use setup::Setup;

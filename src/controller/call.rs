@@ -1,0 +1,64 @@
+//! One call to the API server: its deadline, and what an error means for the caller.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::time::timeout;
+
+/// How long any call but a watch may take. kube's client itself has no limit.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Why a call failed.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The API server refused it, or could not be reached.
+    #[error("the API server refused")]
+    Refused(#[source] kube::Error),
+    /// No answer in time.
+    #[error("the API server did not answer within {} s", DEADLINE.as_secs())]
+    Timeout,
+}
+
+impl Error {
+    /// Says whether somebody else wrote the object first, or it is not what it was: read it again.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.code() == Some(409)
+    }
+
+    /// Says whether the object is gone.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.code() == Some(404)
+    }
+
+    /// A word for metrics.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        match self.code() {
+            Some(404) => "missing",
+            Some(409) => "conflict",
+            Some(403) => "forbidden",
+            _ => "error",
+        }
+    }
+
+    fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refused(kube::Error::Api(status)) => Some(status.code),
+            Self::Refused(_) | Self::Timeout => None,
+        }
+    }
+}
+
+/// Waits for `call`, at most 5 seconds.
+///
+/// # Errors
+///
+/// The call failed, or took too long.
+pub async fn call<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+    match timeout(DEADLINE, call).await {
+        Ok(result) => result.map_err(Error::Refused),
+        Err(_) => Err(Error::Timeout),
+    }
+}

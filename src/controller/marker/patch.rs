@@ -1,0 +1,145 @@
+//! The bodies of patches to a Node. Pure.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::api::keys;
+use crate::domain::Verdict;
+use crate::domain::mark::Change;
+use crate::store::Tracked;
+use crate::store::node::is_ours;
+
+/// Labels and taint in one merge patch, guarded by the version of the Node that it was made from.
+///
+/// `spec.taints` is an atomic list: a patch replaces it whole, so other people's taints are carried
+/// over as they are, fields of which nothing is known here included.
+#[must_use]
+pub fn marks(change: &Change, node: &Tracked) -> Value {
+    let mut patch = json!({"metadata": {"resourceVersion": node.version}});
+    let mut labels = Map::new();
+    if let Some(trust) = change.trust {
+        labels.insert(keys::TRUST.to_owned(), json!(trust.map(Verdict::as_str)));
+    }
+    if let Some(pool) = &change.pool {
+        labels.insert(keys::POOL.to_owned(), json!(pool));
+    }
+    if !labels.is_empty() {
+        set(&mut patch, "metadata", "labels", Value::Object(labels));
+    }
+    if let Some(taint) = change.taint {
+        set(&mut patch, "spec", "taints", taints(taint, node));
+    }
+    patch
+}
+
+/// The node condition, in a strategic merge patch of `nodes/status`: conditions merge by their type.
+#[must_use]
+pub fn condition(status: &str, reason: &str, message: &str, now: Timestamp) -> Value {
+    let now = crate::domain::time::floor(now).to_string();
+    json!({"status": {"conditions": [{
+        "type": keys::TRUSTED_CONDITION,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastHeartbeatTime": now,
+        "lastTransitionTime": now,
+    }]}})
+}
+
+/// Every taint but ours, and ours as it should be.
+fn taints(ours: Option<Verdict>, node: &Tracked) -> Value {
+    let others = node
+        .taints
+        .iter()
+        .filter(|taint| !is_ours(taint))
+        .cloned()
+        .map(Value::Object);
+    let ours = ours.map(|verdict| {
+        json!({"key": keys::NOT_TRUSTED, "value": verdict.as_str(), "effect": "NoSchedule"})
+    });
+    let all: Vec<Value> = others.chain(ours).collect();
+    if all.is_empty() {
+        Value::Null
+    } else {
+        Value::Array(all)
+    }
+}
+
+/// Sets `patch[part][field]`, making the part if there is none.
+fn set(patch: &mut Value, part: &str, field: &str, value: Value) {
+    if let Value::Object(patch) = patch {
+        let part = patch.entry(part).or_insert_with(|| json!({}));
+        if let Value::Object(part) = part {
+            part.insert(field.to_owned(), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::PartialNode;
+
+    fn node(taints: &Value) -> Tracked {
+        let object = json!({
+            "metadata": {"name": "a", "uid": "u", "resourceVersion": "7"},
+            "spec": {"taints": taints},
+        });
+        Tracked::from(serde_json::from_value::<PartialNode>(object).unwrap())
+    }
+
+    #[test]
+    fn invariant_6_taints_of_others_are_carried_over_whole() {
+        let other = json!({"key": "gpu", "effect": "NoExecute", "timeAdded": "2026-01-01T00:00:00Z", "new": 1});
+        let same_key = json!({"key": keys::NOT_TRUSTED, "value": "x", "effect": "NoExecute"});
+        let ours = json!({"key": keys::NOT_TRUSTED, "value": "untrusted", "effect": "NoSchedule"});
+        let untrusted = Change {
+            taint: Some(Some(Verdict::Untrusted)),
+            ..Change::default()
+        };
+        let cleared = Change {
+            taint: Some(None),
+            ..Change::default()
+        };
+        let table = [
+            (
+                &untrusted,
+                json!([other, same_key]),
+                json!([other, same_key, ours]),
+            ),
+            (
+                &cleared,
+                json!([other, ours, same_key]),
+                json!([other, same_key]),
+            ),
+            (&cleared, json!([ours]), Value::Null),
+        ];
+        for (change, taints, expected) in table {
+            let patch = marks(change, &node(&taints));
+
+            assert_eq!(patch["spec"]["taints"], expected);
+            assert_eq!(
+                patch["metadata"],
+                json!({"resourceVersion": "7"}),
+                "guarded, nothing else"
+            );
+        }
+    }
+
+    #[test]
+    fn labels_alone_leave_taints_alone() {
+        let change = Change {
+            trust: Some(Some(Verdict::Trusted)),
+            pool: Some(Some("default".to_owned())),
+            taint: None,
+        };
+
+        let patch = marks(&change, &node(&json!([])));
+
+        let labels = json!({keys::TRUST: "trusted", keys::POOL: "default"});
+        assert_eq!(
+            patch,
+            json!({"metadata": {"resourceVersion": "7", "labels": labels}})
+        );
+    }
+}

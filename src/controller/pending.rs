@@ -1,0 +1,210 @@
+//! The task that tells pods that wait for a trusted node why there is none. The scheduler cannot: an
+//! extender is never called with no nodes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
+use kube::api::{PartialObjectMeta, WatchParams};
+use kube::{Api, Client, Resource, ResourceExt};
+use tokio::sync::watch as channel;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::api::keys;
+use crate::clock::Clock;
+use crate::domain::{Now, PoolName, Refusal};
+use crate::store::{Reader, Snapshot};
+use crate::watch::{Mirror, watch};
+
+use super::events::{Events, Notice};
+use super::setup::Setup;
+
+/// How often pods that wait are looked at.
+const PACE: Duration = Duration::from_secs(2);
+
+/// One notice per pod in so long.
+const AGAIN: Duration = Duration::from_mins(1);
+
+/// What the task is connected to.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// Pods, their metadata alone.
+    pub pods: Api<PartialObjectMeta<Pod>>,
+    /// Nodes and NodeTrusts.
+    pub reader: Reader,
+    /// What is configured.
+    pub setup: channel::Receiver<Arc<Setup>>,
+    /// Where notices go.
+    pub events: Events,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Pending {
+    /// Connects the task.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        reader: Reader,
+        setup: channel::Receiver<Arc<Setup>>,
+        events: Events,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            pods: Api::all(client),
+            reader,
+            setup,
+            events,
+            clock,
+        }
+    }
+
+    /// Runs for ever.
+    pub async fn run(self) {
+        let params = WatchParams::default()
+            .labels(&format!("{}=trusted", keys::REQUIRE))
+            .fields("spec.nodeName=,status.phase=Pending");
+        let mut events = watch("pods that ask", self.pods.clone(), params).boxed();
+        let mut pods: Mirror<String, PartialObjectMeta<Pod>> = Mirror::default();
+        let mut told: HashMap<String, Duration> = HashMap::new();
+        let mut pace = interval(PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                Some(event) = events.next() => {
+                    pods.follow(event.map(|pod| (pod.uid().unwrap_or_default(), pod)));
+                }
+                _ = pace.tick() => self.tell(&pods, &mut told),
+            }
+        }
+    }
+
+    fn tell(
+        &self,
+        pods: &Mirror<String, PartialObjectMeta<Pod>>,
+        told: &mut HashMap<String, Duration>,
+    ) {
+        let now = self.clock.now();
+        told.retain(|uid, at| pods.get(uid).is_some() && now.uptime.saturating_sub(*at) < AGAIN);
+        let setup = Arc::clone(&self.setup.borrow());
+        if !setup.complete || self.reader.ready(now).is_err() {
+            return;
+        }
+        let counts = counts(&self.reader.snapshot(), now);
+        for (uid, pod) in pods
+            .iter()
+            .filter(|(uid, _)| !told.contains_key(*uid))
+            .collect::<Vec<_>>()
+        {
+            let pool = pod.labels().get(keys::REQUIRE_POOL).map(String::as_str);
+            if let Some(note) = note(pool, &counts, &setup) {
+                told.insert(uid.clone(), now.uptime);
+                let pod = Box::new(reference(pod));
+                self.events.send(Notice::NoTrustedNode { pod, note });
+            }
+        }
+    }
+}
+
+/// How many nodes of one pool are trusted, and why the others are not.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Count {
+    total: usize,
+    trusted: usize,
+    refused: BTreeMap<&'static str, usize>,
+}
+
+/// The count of every pool that has nodes.
+#[must_use]
+pub fn counts(snapshot: &Snapshot, now: Now) -> BTreeMap<PoolName, Count> {
+    let mut counts: BTreeMap<PoolName, Count> = BTreeMap::new();
+    for (_, entry) in snapshot.iter().filter(|(_, entry)| entry.node.is_some()) {
+        let Some(pool) = entry
+            .trust
+            .as_ref()
+            .and_then(|trust| trust.record.pool.clone())
+        else {
+            continue;
+        };
+        let count = counts.entry(pool).or_default();
+        count.total += 1;
+        match entry.standing.check(now) {
+            Ok(()) => count.trusted += 1,
+            Err(refusal) => *count.refused.entry(word(refusal)).or_default() += 1,
+        }
+    }
+    counts
+}
+
+/// What to tell a pod that wants a node of `pool`, or of any; nothing if there is a trusted one.
+#[must_use]
+pub fn note(
+    pool: Option<&str>,
+    counts: &BTreeMap<PoolName, Count>,
+    setup: &Setup,
+) -> Option<String> {
+    let wanted = |name: &PoolName| pool.is_none_or(|pool| pool == name.as_str());
+    let names: Vec<_> = setup
+        .pools
+        .iter()
+        .map(|it| &it.pool.name)
+        .filter(|name| wanted(name))
+        .collect();
+    if names
+        .iter()
+        .any(|name| counts.get(*name).is_some_and(|count| count.trusted > 0))
+    {
+        return None;
+    }
+    if names.is_empty() {
+        return Some(match pool {
+            Some(pool) => format!("there is no trust pool `{pool}`"),
+            None => "there is no trust pool".to_owned(),
+        });
+    }
+    let empty = Count::default();
+    let lines = names
+        .iter()
+        .take(3)
+        .map(|name| line(name, counts.get(*name).unwrap_or(&empty)));
+    Some(lines.collect::<Vec<_>>().join("; "))
+}
+
+fn line(pool: &PoolName, count: &Count) -> String {
+    let mut text = format!("0 of {} nodes of pool {pool} are trusted", count.total);
+    let refused = count
+        .refused
+        .iter()
+        .map(|(word, number)| format!("{number} {word}"));
+    let refused = refused.collect::<Vec<_>>().join(", ");
+    if !refused.is_empty() {
+        text.push_str(": ");
+        text.push_str(&refused);
+    }
+    text
+}
+
+const fn word(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Changed => "rebooted or re-created",
+        Refusal::Distrusted => "distrusted",
+        Refusal::Expired => "expired",
+        Refusal::Failed => "untrusted",
+        Refusal::NeverAttested => "never attested",
+        Refusal::NotInPool | Refusal::OtherPool | Refusal::UnknownValue => "in no pool",
+    }
+}
+
+fn reference(pod: &PartialObjectMeta<Pod>) -> ObjectReference {
+    ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Pod".to_owned()),
+        name: Some(pod.name_any()),
+        namespace: pod.namespace(),
+        uid: pod.uid(),
+        resource_version: pod.meta().resource_version.clone(),
+        ..ObjectReference::default()
+    }
+}

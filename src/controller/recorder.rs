@@ -1,0 +1,293 @@
+//! The task that writes NodeTrusts: losses of trust before gains, one write per node at a time.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use crate::api::node_trust::{NodeTrust, NodeTrustSpec, NodeTrustStatus};
+use crate::clock::Clock;
+use crate::domain::transition::{Answer, Facts, answer, observe, silent};
+use crate::domain::{NodeName, Pool, Record, Verdict};
+use crate::store::Kept;
+use crate::telemetry::Chain;
+
+use super::call::{Error, call};
+use super::events::{Events, Notice};
+use super::metrics::{Metrics, OfOutcome};
+
+/// How many writes may be under way at once.
+pub const CONCURRENCY: usize = 16;
+
+/// How often a write is tried: with the waits between, about half a minute.
+const ATTEMPTS: u32 = 7;
+
+/// What happened to a node, to be recorded. Applied to whatever record the API server has.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The service answered.
+    Answered(Box<Answer>, Box<Pool>),
+    /// Something was seen of the node, or of the clock.
+    Observed(Box<Facts>),
+    /// A round ended without a word on the node.
+    Silent(Box<Pool>),
+}
+
+impl Change {
+    /// The record after the change.
+    #[must_use]
+    pub fn apply(&self, kept: &Kept, now: Timestamp) -> Record {
+        match self {
+            Self::Answered(given, pool) => answer(&kept.record, &kept.orders, given, pool, now),
+            Self::Observed(facts) => observe(&kept.record, &kept.orders, facts, now),
+            Self::Silent(pool) => silent(&kept.record, pool),
+        }
+    }
+}
+
+/// A change to record.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// Of which node.
+    pub name: NodeName,
+    /// What happened.
+    pub change: Change,
+    /// The NodeTrust as last known; without a version if there is none.
+    pub base: Kept,
+    /// Whether the node loses trust: such writes go first.
+    pub is_loss: bool,
+}
+
+/// What became of a write.
+#[derive(Debug)]
+pub struct Done {
+    /// Of which node.
+    pub name: NodeName,
+    /// The NodeTrust as it is now; nothing if it could not be written.
+    pub kept: Option<Kept>,
+}
+
+/// Everything a write needs.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    api: Api<NodeTrust>,
+    clock: Clock,
+    metrics: Metrics,
+    events: Events,
+}
+
+impl Recorder {
+    /// Makes a recorder.
+    #[must_use]
+    pub fn new(client: Client, clock: Clock, metrics: Metrics, events: Events) -> Self {
+        Self {
+            api: Api::all(client),
+            clock,
+            metrics,
+            events,
+        }
+    }
+
+    /// Records what comes in, until nothing more does and everything is written.
+    pub async fn run(
+        self,
+        mut writes: mpsc::UnboundedReceiver<Write>,
+        done: mpsc::UnboundedSender<Done>,
+    ) {
+        let mut queue = Queue::default();
+        let mut running: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
+        let mut open = true;
+        while open || !running.is_empty() {
+            while running.len() < CONCURRENCY {
+                let Some(write) = queue.pop() else { break };
+                running.push(Box::pin(self.record(write)));
+            }
+            tokio::select! {
+                Some(finished) = running.next() => {
+                    queue.finish(&finished);
+                    // The attestor is gone only when the process ends.
+                    drop(done.send(finished));
+                }
+                write = writes.recv(), if open => match write {
+                    Some(write) => queue.push(write),
+                    None => open = false,
+                },
+            }
+        }
+    }
+
+    async fn record(&self, write: Write) -> Done {
+        let name = write.name.clone();
+        let before = write.base.record.verdict;
+        let kept = match self.try_record(&write).await {
+            Ok(kept) => {
+                self.count("ok");
+                self.announce(&name, before, &kept);
+                Some(kept)
+            }
+            Err(error) => {
+                self.count(error.outcome());
+                warn!(node = %name, error = %Chain(&error), "NodeTrust could not be written");
+                None
+            }
+        };
+        Done { name, kept }
+    }
+
+    /// Applies the change to the newest record there is, until a write goes through.
+    async fn try_record(&self, write: &Write) -> Result<Kept, Error> {
+        let mut base = write.base.clone();
+        let mut attempt = 0;
+        loop {
+            match self.attempt(write, base).await {
+                Ok(kept) => return Ok(kept),
+                Err(error) if attempt + 1 >= ATTEMPTS => return Err(error),
+                Err(error) if error.is_conflict() || error.is_missing() => {}
+                Err(error) => {
+                    self.count(error.outcome());
+                    let wait = crate::domain::backoff::service(attempt + 1).unsigned_abs();
+                    sleep(wait.min(Duration::from_secs(10))).await;
+                }
+            }
+            attempt += 1;
+            base = self.read(&write.name).await.unwrap_or_default();
+        }
+    }
+
+    async fn attempt(&self, write: &Write, base: Kept) -> Result<Kept, Error> {
+        let now = self.clock.wall();
+        let record = write.change.apply(&base, now);
+        if !record.tells_more_than(&base.record) {
+            return Ok(base);
+        }
+        let base = if base.version.is_empty() {
+            self.create(&write.name, base).await?
+        } else {
+            base
+        };
+        let status = NodeTrustStatus::of(&record, &base.conditions, base.generation, now);
+        let object = NodeTrust {
+            metadata: ObjectMeta {
+                name: Some(write.name.to_string()),
+                resource_version: Some(base.version),
+                uid: Some(base.uid),
+                ..ObjectMeta::default()
+            },
+            spec: NodeTrustSpec::default(),
+            status: Some(status),
+        };
+        let params = PostParams::default();
+        let written = call(
+            self.api
+                .replace_status(write.name.as_str(), &params, &object),
+        )
+        .await?;
+        Ok(Kept::from(&written))
+    }
+
+    /// Makes the NodeTrust; `base` is what is believed of a node that has none.
+    async fn create(&self, name: &NodeName, base: Kept) -> Result<Kept, Error> {
+        let object = NodeTrust::new(name.as_str(), NodeTrustSpec::default());
+        let created = call(self.api.create(&PostParams::default(), &object)).await?;
+        Ok(Kept {
+            record: base.record,
+            ..Kept::from(&created)
+        })
+    }
+
+    /// The NodeTrust as it is; an empty one if there is none.
+    async fn read(&self, name: &NodeName) -> Result<Kept, Error> {
+        let object = call(self.api.get_opt(name.as_str())).await?;
+        Ok(object.as_ref().map(Kept::from).unwrap_or_default())
+    }
+
+    fn announce(&self, name: &NodeName, before: Verdict, kept: &Kept) {
+        let (verdict, reason) = (kept.record.verdict, kept.record.reason);
+        if verdict != before {
+            info!(node = %name, %verdict, %reason, was = %before, "verdict changed");
+            let uid = kept
+                .record
+                .incarnation
+                .as_ref()
+                .map(|known| known.uid.clone());
+            self.events.send(Notice::Verdict {
+                node: name.clone(),
+                uid,
+                verdict,
+                reason,
+            });
+        }
+    }
+
+    fn count(&self, outcome: &'static str) {
+        self.metrics
+            .record_writes
+            .get_or_create(&OfOutcome { outcome })
+            .inc();
+    }
+}
+
+/// What waits to be written. Bounded by the nodes: each has one answer and a few observations
+/// outstanding at most.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: HashMap<NodeName, VecDeque<Write>>,
+    losses: VecDeque<NodeName>,
+    gains: VecDeque<NodeName>,
+    busy: HashSet<NodeName>,
+}
+
+impl Queue {
+    fn push(&mut self, write: Write) {
+        let turn = if write.is_loss {
+            &mut self.losses
+        } else {
+            &mut self.gains
+        };
+        turn.push_back(write.name.clone());
+        self.waiting
+            .entry(write.name.clone())
+            .or_default()
+            .push_back(write);
+    }
+
+    /// The next write of a node that is not busy.
+    fn pop(&mut self) -> Option<Write> {
+        for turn in [&mut self.losses, &mut self.gains] {
+            while let Some(at) = turn.iter().position(|name| !self.busy.contains(name)) {
+                let name = turn.remove(at)?;
+                // The node's turn may have come earlier, for another change of it.
+                if let Some(write) = self.waiting.get_mut(&name).and_then(VecDeque::pop_front) {
+                    self.busy.insert(name);
+                    return Some(write);
+                }
+            }
+        }
+        None
+    }
+
+    /// Frees the node, and lets its next write go on from what the last one wrote.
+    fn finish(&mut self, done: &Done) {
+        self.busy.remove(&done.name);
+        let Some(waiting) = self.waiting.get_mut(&done.name) else {
+            return;
+        };
+        if let (Some(next), Some(kept)) = (waiting.front_mut(), &done.kept) {
+            next.base = kept.clone();
+        }
+        if waiting.is_empty() {
+            self.waiting.remove(&done.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,43 @@
 //! Starts control planes, simulators and Trustpool for tests, demo and benchmarks.
+//!
+//! ```text
+//!   Slot ── how many control planes one machine runs at a time
+//!
+//!   ControlPlane::builder().scheduler(…).controller_manager().kwok().start()
+//!        │
+//!        ├─ Process × n ── etcd, kube-apiserver, …; none outlives this program, however it ends
+//!        ├─ Identity ───── a user with a client certificate: its kubeconfig and client
+//!        ├─ AuditLog ───── who asked the API server for what
+//!        ├─ Nodes ──────── what kubelets do: register, report, reboot
+//!        └─ kubectl, apply
+//!
+//!   Program ── starts anything else the same way: `trustpool`, `oat-simulator`
+//! ```
+//!
+//! The control plane is the real one, built once by `tests/controlplane/build`. Dropping a
+//! [`ControlPlane`] or a [`Process`] kills it; during a panic its last log lines are printed first.
+
+mod audit;
+mod binaries;
+mod control_plane;
+mod eventually;
+mod identity;
+mod kubectl;
+mod node;
+mod nodes;
+mod pki;
+mod port;
+mod process;
+mod slot;
+
+pub use audit::{AuditEvent, AuditLog, ObjectReference, ResponseStatus, UserInfo};
+pub use binaries::{Binaries, binaries};
+pub use control_plane::{Builder, ControlPlane, Extender, Part, Scheduler};
+pub use eventually::eventually;
+pub use identity::Identity;
+pub use node::{NodeBuilder, Readiness};
+pub use nodes::Nodes;
+pub use pki::{Authority, KeyedCertificate};
+pub use port::free_port;
+pub use process::{Process, Program, Signal};
+pub use slot::Slot;

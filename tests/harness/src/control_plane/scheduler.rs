@@ -1,0 +1,161 @@
+//! kube-scheduler, as it is or with an extender.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use super::{ControlPlane, Part, START, files, page};
+use crate::{Program, free_port};
+
+/// The scheduler's configuration file; JSON is YAML.
+const CONFIGURATION: &str = "scheduler.json";
+
+/// How the scheduler is configured.
+#[derive(Clone, Debug, Default)]
+pub struct Scheduler {
+    extender: Option<Extender>,
+    percentage_of_nodes_to_score: Option<u32>,
+}
+
+impl Scheduler {
+    /// Asks an extender about pods that ask for trust.
+    #[must_use]
+    pub fn extender(mut self, extender: Extender) -> Self {
+        self.extender = Some(extender);
+        self
+    }
+
+    /// Looks at this many percent of the nodes for each pod.
+    #[must_use]
+    pub const fn percentage_of_nodes_to_score(mut self, percentage: u32) -> Self {
+        self.percentage_of_nodes_to_score = Some(percentage);
+        self
+    }
+
+    /// The file's content. The scheduler's own limit of 50 requests a second would hide whatever a
+    /// benchmark wants to see.
+    fn configuration(&self, kubeconfig: &Path) -> Value {
+        let extenders: Vec<Value> = self.extender.iter().map(Extender::configuration).collect();
+        json!({
+            "apiVersion": "kubescheduler.config.k8s.io/v1",
+            "kind": "KubeSchedulerConfiguration",
+            "clientConnection": {"kubeconfig": kubeconfig, "qps": 1000, "burst": 2000},
+            "leaderElection": {"leaderElect": false},
+            "percentageOfNodesToScore": self.percentage_of_nodes_to_score,
+            "extenders": extenders,
+        })
+    }
+}
+
+/// An extender, asked about pods that ask for `trustpool.dev/trust`.
+#[derive(Clone, Debug)]
+pub struct Extender {
+    url_prefix: String,
+    node_cache_capable: bool,
+    ca: Option<PathBuf>,
+    /// Certificate and key.
+    client: Option<(PathBuf, PathBuf)>,
+}
+
+impl Extender {
+    /// An extender at `http://…` or `https://…`, without the verb. It gets names of nodes, unless
+    /// [`Self::full_nodes`] is called.
+    #[must_use]
+    pub fn new(url_prefix: &str) -> Self {
+        let url_prefix = url_prefix.to_owned();
+        Self {
+            url_prefix,
+            node_cache_capable: true,
+            ca: None,
+            client: None,
+        }
+    }
+
+    /// Sends it whole Node objects instead of names.
+    #[must_use]
+    pub const fn full_nodes(mut self) -> Self {
+        self.node_cache_capable = false;
+        self
+    }
+
+    /// Reaches it by TLS, trusting the CA in this file. (Without one, kube-scheduler trusts anyone
+    /// who answers.)
+    #[must_use]
+    pub fn tls(mut self, ca: &Path) -> Self {
+        self.ca = Some(ca.to_owned());
+        self
+    }
+
+    /// Shows it a client certificate.
+    #[must_use]
+    pub fn client_certificate(mut self, certificate: &Path, key: &Path) -> Self {
+        self.client = Some((certificate.to_owned(), key.to_owned()));
+        self
+    }
+
+    /// Its part of the scheduler's configuration.
+    fn configuration(&self) -> Value {
+        let (certificate, key) = self.client.clone().unzip();
+        let tls = json!({"caFile": self.ca, "certFile": certificate, "keyFile": key});
+        json!({
+            "urlPrefix": self.url_prefix,
+            "filterVerb": "filter",
+            "preemptVerb": "preempt",
+            "enableHTTPS": self.ca.is_some(),
+            "tlsConfig": self.ca.is_some().then_some(tls),
+            "httpTimeout": "1s",
+            "nodeCacheCapable": self.node_cache_capable,
+            "managedResources": [{"name": "trustpool.dev/trust", "ignoredByScheduler": true}],
+            "ignorable": false,
+        })
+    }
+}
+
+impl ControlPlane {
+    /// Starts kube-scheduler, and returns when it is ready.
+    ///
+    /// # Errors
+    ///
+    /// If it ends, or is not ready in time: with its last log lines.
+    pub async fn start_scheduler(&mut self, scheduler: &Scheduler) -> anyhow::Result<()> {
+        let port = free_port()?;
+        let identity = self.user("system:kube-scheduler", &[])?;
+        let configuration = scheduler.configuration(identity.kubeconfig()).to_string();
+        files::write_one(self.directory(), CONFIGURATION, &configuration)?;
+        let program = Program::new("kube-scheduler", &self.binaries.path("kube-scheduler"))
+            .args(flags())
+            .arg(format!("--secure-port={port}"));
+        self.parts
+            .insert(Part::Scheduler, program.start(self.directory())?);
+        self.scheduler_port = Some(port);
+        let client = self.client_of(port)?;
+        let look = async || page(&client, "/readyz").await.map(drop);
+        self.part(Part::Scheduler)?.ready(START, look).await
+    }
+
+    /// The scheduler's metrics, as Prometheus' text.
+    ///
+    /// # Errors
+    ///
+    /// If it does not run.
+    pub async fn scheduler_metrics(&self) -> anyhow::Result<String> {
+        let port = self
+            .scheduler_port
+            .context("the scheduler was not started")?;
+        page(&self.client_of(port)?, "/metrics")
+            .await
+            .context("failed to read its metrics")
+    }
+}
+
+/// The flags that are always the same.
+fn flags() -> [String; 5] {
+    [
+        format!("--config={CONFIGURATION}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        format!("--tls-cert-file={}", files::SERVING_CERTIFICATE),
+        format!("--tls-private-key-file={}", files::SERVING_KEY),
+        "--authorization-always-allow-paths=/healthz,/readyz,/livez,/metrics".to_owned(),
+    ]
+}

@@ -25,4 +25,5 @@ pub mod reporter;
 pub mod setup;
 pub mod status;
 
+pub use metrics::Metrics;
 pub use setup::Setup;

@@ -1,3 +1,9 @@
-//! Trustpool.
+//! Trustpool; see `trustpool --help`.
 
-fn main() {}
+use clap::Parser;
+use trustpool::cli::Cli;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    Cli::parse().run().await
+}

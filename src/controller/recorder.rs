@@ -7,7 +7,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::{DeleteParams, ObjectMeta, PostParams, Preconditions};
 use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -232,6 +232,40 @@ impl Recorder {
             .record_writes
             .get_or_create(&OfOutcome { outcome })
             .inc();
+    }
+}
+
+/// Deletes NodeTrusts that nobody needs any more.
+#[derive(Clone, Debug)]
+pub struct Forgetter {
+    api: Api<NodeTrust>,
+}
+
+impl Forgetter {
+    /// Makes a forgetter.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self {
+            api: Api::all(client),
+        }
+    }
+
+    /// Deletes what comes in, until nothing more does. What was changed meanwhile stays.
+    pub async fn run(self, mut forgotten: mpsc::Receiver<(NodeName, Kept)>) {
+        while let Some((name, kept)) = forgotten.recv().await {
+            let preconditions = Preconditions {
+                uid: Some(kept.uid),
+                resource_version: Some(kept.version),
+            };
+            let params = DeleteParams::default().preconditions(preconditions);
+            match call(self.api.delete(name.as_str(), &params)).await {
+                Ok(_) => info!(node = %name, "NodeTrust of a node long gone deleted"),
+                Err(error) if error.is_conflict() || error.is_missing() => {}
+                Err(error) => {
+                    warn!(node = %name, error = %Chain(&error), "NodeTrust could not be deleted");
+                }
+            }
+        }
     }
 }
 

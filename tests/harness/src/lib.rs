@@ -12,6 +12,8 @@
 //!        └─ kubectl, apply
 //!
 //!   Program ── starts anything else the same way: `trustpool`, `oat-simulator`
+//!
+//!   Setup::default().scheduler().start() ──> World: all of it, with a pool and Trustpool
 //! ```
 //!
 //! The control plane is the real one, built once by `tests/controlplane/build`. Dropping a
@@ -28,7 +30,10 @@ mod nodes;
 mod pki;
 mod port;
 mod process;
+pub mod simulator;
 mod slot;
+pub mod trustpool;
+pub mod world;
 
 pub use audit::{AuditEvent, AuditLog, ObjectReference, ResponseStatus, UserInfo};
 pub use binaries::{Binaries, binaries};
@@ -40,4 +45,7 @@ pub use nodes::Nodes;
 pub use pki::{Authority, KeyedCertificate};
 pub use port::free_port;
 pub use process::{Process, Program, Signal};
+pub use simulator::Simulator;
 pub use slot::Slot;
+pub use trustpool::{Addresses, Trustpool};
+pub use world::{SOON, Setup, World};

@@ -25,6 +25,7 @@ pub mod controller;
 pub mod domain;
 pub mod provider;
 pub mod server;
+pub mod simulator;
 pub mod store;
 pub mod telemetry;
 pub mod watch;

@@ -1,3 +1,34 @@
-//! Simulator.
+//! A pretend OpenAttestation service; see `--help`.
 
-fn main() {}
+use std::io::{self, IsTerminal};
+
+use anyhow::Result;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use trustpool::clock::Clock;
+use trustpool::simulator::args::Args;
+use trustpool::simulator::run;
+use trustpool::telemetry::{Colour, Format, init};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    let colour = if io::stderr().is_terminal() {
+        Colour::On
+    } else {
+        Colour::Off
+    };
+    init(args.filter()?, Format::Text, colour);
+    let stop = CancellationToken::new();
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut running = Box::pin(run(args.config()?, Clock::system(), stop.clone()));
+    tokio::select! {
+        ended = &mut running => return Ok(ended?),
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    stop.cancel();
+    Ok(running.await?)
+}

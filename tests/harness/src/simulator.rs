@@ -92,9 +92,18 @@ impl Simulator {
             run.await.expect("the simulator serves");
         });
         self.running = Some(Running { stop, task });
-        eventually(Duration::from_secs(10), "the simulator answers", async || {
-            Ok(self.http.get(self.url("livez")).send().await?.error_for_status()?)
-        })
+        eventually(
+            Duration::from_secs(10),
+            "the simulator answers",
+            async || {
+                Ok(self
+                    .http
+                    .get(self.url("livez"))
+                    .send()
+                    .await?
+                    .error_for_status()?)
+            },
+        )
         .await?;
         Ok(())
     }
@@ -149,15 +158,28 @@ impl Simulator {
     ///
     /// If the journal cannot be read.
     pub async fn requests(&self) -> anyhow::Result<Vec<Entry>> {
-        let page = self.http.get(self.url("requests")).send().await?.error_for_status()?;
+        let page = self
+            .http
+            .get(self.url("requests"))
+            .send()
+            .await?
+            .error_for_status()?;
         let page: Page = page.json().await?;
-        Ok(page.requests.iter().map(|entry| Entry::clone(entry)).collect())
+        Ok(page
+            .requests
+            .iter()
+            .map(|entry| Entry::clone(entry))
+            .collect())
     }
 
     async fn put(&self, path: &str, body: &Value) -> anyhow::Result<()> {
         let answer = self.http.put(self.url(path)).json(body).send().await?;
         let status = answer.status();
-        anyhow::ensure!(status.is_success(), "PUT {path}: {status} {}", answer.text().await?);
+        anyhow::ensure!(
+            status.is_success(),
+            "PUT {path}: {status} {}",
+            answer.text().await?
+        );
         Ok(())
     }
 

@@ -32,7 +32,10 @@ pub struct Trustpool {
 
 #[derive(Debug)]
 enum Running {
-    Here { stop: CancellationToken, task: Option<JoinHandle<anyhow::Result<()>>> },
+    Here {
+        stop: CancellationToken,
+        task: Option<JoinHandle<anyhow::Result<()>>>,
+    },
     Process(Box<Process>),
 }
 
@@ -53,7 +56,10 @@ impl Addresses {
     /// If there is no free port.
     pub fn free() -> anyhow::Result<Self> {
         let free = || Ok::<_, anyhow::Error>(SocketAddr::from(([127, 0, 0, 1], free_port()?)));
-        Ok(Self { extender: free()?, admin: free()? })
+        Ok(Self {
+            extender: free()?,
+            admin: free()?,
+        })
     }
 
     /// The prefix under which kube-scheduler asks.
@@ -73,7 +79,14 @@ impl Trustpool {
         let config = config(user, at);
         let stop = CancellationToken::new();
         let task = tokio::task::spawn(run(config.clone(), clock, stop.clone()));
-        Self::ready(config, Running::Here { stop, task: Some(task) }).await
+        Self::ready(
+            config,
+            Running::Here {
+                stop,
+                task: Some(task),
+            },
+        )
+        .await
     }
 
     /// Runs `binary`, and waits until it is ready. Its log is `trustpool.log` in the control plane's
@@ -91,7 +104,13 @@ impl Trustpool {
         let config = config(user, at);
         let kubeconfig = user.kubeconfig().display().to_string();
         let program = Program::new("trustpool", binary)
-            .args(["run", "--kubeconfig", &kubeconfig, "--log", "info,trustpool=debug"])
+            .args([
+                "run",
+                "--kubeconfig",
+                &kubeconfig,
+                "--log",
+                "info,trustpool=debug",
+            ])
             .args(["--extender-listen", &at.extender.to_string()])
             .args(["--admin-listen", &at.admin.to_string()]);
         let process = program.start(plane.directory())?;
@@ -119,7 +138,14 @@ impl Trustpool {
     /// If it does not answer.
     pub async fn metrics(&self) -> anyhow::Result<String> {
         let url = format!("http://{}/metrics", self.config.admin_listen);
-        Ok(self.http.get(url).send().await?.error_for_status()?.text().await?)
+        Ok(self
+            .http
+            .get(url)
+            .send()
+            .await?
+            .error_for_status()?
+            .text()
+            .await?)
     }
 
     /// Posts to the extender, and returns status and answer.
@@ -127,11 +153,7 @@ impl Trustpool {
     /// # Errors
     ///
     /// If it does not answer.
-    pub async fn ask(
-        &self,
-        verb: &str,
-        body: &serde_json::Value,
-    ) -> anyhow::Result<(u16, String)> {
+    pub async fn ask(&self, verb: &str, body: &serde_json::Value) -> anyhow::Result<(u16, String)> {
         let url = format!("http://{}/{verb}", self.config.extender_listen);
         let answer = self.http.post(url).json(body).send().await?;
         Ok((answer.status().as_u16(), answer.text().await?))
@@ -157,7 +179,11 @@ impl Trustpool {
 
     async fn ready(config: Config, running: Running) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().no_proxy().build()?;
-        let mut trustpool = Self { config, http, running };
+        let mut trustpool = Self {
+            config,
+            http,
+            running,
+        };
         let url = format!("http://{}/readyz", trustpool.config.admin_listen);
         let http = trustpool.http.clone();
         let answers = eventually(READY, "Trustpool is ready", async || {
@@ -175,7 +201,9 @@ impl Trustpool {
 
     /// What it ended with, if it ended.
     async fn why_not(&mut self) -> Option<anyhow::Error> {
-        let Running::Here { task, .. } = &mut self.running else { return None };
+        let Running::Here { task, .. } = &mut self.running else {
+            return None;
+        };
         let ended = task.take_if(|task| task.is_finished())?.await;
         let error = match ended {
             Ok(Ok(())) => anyhow::anyhow!("it ended"),
@@ -215,10 +243,25 @@ pub async fn install(plane: &ControlPlane) -> anyhow::Result<Identity> {
     plane.apply(&root.join("manifests")).await?;
     let user = format!("--user={USER}");
     for binding in ["clusterrolebinding", "rolebinding"] {
-        let role = if binding == "rolebinding" { "--role" } else { "--clusterrole" };
+        let role = if binding == "rolebinding" {
+            "--role"
+        } else {
+            "--clusterrole"
+        };
         let role = format!("{role}={USER}");
-        let arguments = ["create", binding, "trustpool-user", &role, &user, "-n", NAMESPACE];
-        plane.kubectl(&arguments).await.context("failed to bind Trustpool's user")?;
+        let arguments = [
+            "create",
+            binding,
+            "trustpool-user",
+            &role,
+            &user,
+            "-n",
+            NAMESPACE,
+        ];
+        plane
+            .kubectl(&arguments)
+            .await
+            .context("failed to bind Trustpool's user")?;
     }
     plane.user(USER, &[])
 }

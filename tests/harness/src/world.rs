@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
-use kube::Client;
 use serde_json::{Value, json};
 use trustpool::api::{AttestationService, NodeTrust, TrustPool};
 use trustpool::clock::Clock;
@@ -22,7 +22,6 @@ use crate::{
 pub const SOON: Duration = Duration::from_secs(30);
 
 /// A world of a test.
-#[derive(Debug)]
 pub struct World {
     /// Trustpool; stopped and started by tests that must.
     pub trustpool: Option<Trustpool>,
@@ -54,7 +53,12 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         let (pool, service) = (json!({}), json!({}));
-        Self { plane: ControlPlane::builder(), scheduler: false, pool, service }
+        Self {
+            plane: ControlPlane::builder(),
+            scheduler: false,
+            pool,
+            service,
+        }
     }
 }
 
@@ -137,6 +141,14 @@ impl Setup {
     }
 }
 
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World")
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
+    }
+}
+
 impl World {
     /// Starts Trustpool.
     ///
@@ -182,7 +194,11 @@ impl World {
     /// If the API server refuses it.
     pub async fn create(&self, object: Value) -> anyhow::Result<DynamicObject> {
         let object: DynamicObject = serde_json::from_value(object)?;
-        let kind = object.types.clone().map(|types| types.kind).unwrap_or_default();
+        let kind = object
+            .types
+            .clone()
+            .map(|types| types.kind)
+            .unwrap_or_default();
         let resource = match kind.as_str() {
             "AttestationService" => ApiResource::erase::<AttestationService>(&()),
             "NodeTrust" => ApiResource::erase::<NodeTrust>(&()),
@@ -199,7 +215,9 @@ impl World {
     /// If the API server refuses it.
     pub async fn change(&self, kind: &str, name: &str, patch: Value) -> anyhow::Result<()> {
         let text = patch.to_string();
-        self.plane.kubectl(&["patch", kind, name, "--type=merge", "-p", &text]).await?;
+        self.plane
+            .kubectl(&["patch", kind, name, "--type=merge", "-p", &text])
+            .await?;
         Ok(())
     }
 
@@ -209,7 +227,9 @@ impl World {
     ///
     /// If it cannot be read.
     pub async fn trust(&self, node: &str) -> anyhow::Result<Option<NodeTrust>> {
-        Ok(Api::<NodeTrust>::all(self.client.clone()).get_opt(node).await?)
+        Ok(Api::<NodeTrust>::all(self.client.clone())
+            .get_opt(node)
+            .await?)
     }
 
     /// `verdict/Reason` of a node as its NodeTrust has it.
@@ -245,7 +265,12 @@ impl World {
     /// If there is no such Node.
     pub async fn label(&self, node: &str) -> anyhow::Result<Option<String>> {
         let node = self.nodes.get(node).await?;
-        Ok(node.metadata.labels.unwrap_or_default().get(trustpool::api::keys::TRUST).cloned())
+        Ok(node
+            .metadata
+            .labels
+            .unwrap_or_default()
+            .get(trustpool::api::keys::TRUST)
+            .cloned())
     }
 
     /// Waits until a Node carries the trust label `expected`.
@@ -254,11 +279,15 @@ impl World {
     ///
     /// If it does not in time.
     pub async fn labelled(&self, node: &str, expected: Option<&str>) -> anyhow::Result<()> {
-        eventually(SOON, &format!("{node} is labelled {expected:?}"), async || {
-            let label = self.label(node).await?;
-            anyhow::ensure!(label.as_deref() == expected, "it is labelled {label:?}");
-            Ok(())
-        })
+        eventually(
+            SOON,
+            &format!("{node} is labelled {expected:?}"),
+            async || {
+                let label = self.label(node).await?;
+                anyhow::ensure!(label.as_deref() == expected, "it is labelled {label:?}");
+                Ok(())
+            },
+        )
         .await
     }
 
@@ -270,7 +299,9 @@ impl World {
     pub async fn taints(&self, node: &str) -> anyhow::Result<Vec<String>> {
         let node: Node = self.nodes.get(node).await?;
         let taints = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
-        let ours = taints.into_iter().filter(|taint| taint.key == trustpool::api::keys::NOT_TRUSTED);
+        let ours = taints
+            .into_iter()
+            .filter(|taint| taint.key == trustpool::api::keys::NOT_TRUSTED);
         Ok(ours.map(|taint| taint.value.unwrap_or_default()).collect())
     }
 
@@ -303,15 +334,15 @@ impl World {
     /// If the API server refuses it.
     pub async fn patch_node(&self, name: &str, patch: Value) -> anyhow::Result<()> {
         let nodes: Api<Node> = Api::all(self.client.clone());
-        nodes.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        nodes
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
         Ok(())
     }
 
     /// Creates CA, secret, service `oat` and pool `default`.
     async fn configure(&self, service: &Value, pool: &Value) -> anyhow::Result<()> {
-        let named = |name: &str| {
-            json!({"name": name, "namespace": NAMESPACE, "labels": {"trustpool.dev/service": "oat"}})
-        };
+        let named = |name: &str| json!({"name": name, "namespace": NAMESPACE, "labels": {"trustpool.dev/service": "oat"}});
         let ca = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": named("oat-ca"),
             "data": {"ca.crt": self.simulator.ca()}});
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": named("oat-auth"),
@@ -327,7 +358,8 @@ impl World {
             "tls": {"caRef": {"kind": "ConfigMap", "name": "oat-ca"}},
         }});
         merge(&mut spec, service);
-        self.create(object("AttestationService", "oat", spec)).await?;
+        self.create(object("AttestationService", "oat", spec))
+            .await?;
         let mut spec = json!({"attestationServiceRef": {"name": "oat"}});
         merge(&mut spec, pool);
         self.create(object("TrustPool", "default", spec)).await?;

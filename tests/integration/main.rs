@@ -1,3 +1,4 @@
 //! Tests that need no cluster.
 
+mod crds;
 mod openattestation;

@@ -1,1 +1,3 @@
 //! Tests on a real control plane.
+
+mod crds;

@@ -2,5 +2,6 @@
 pub mod api;
 pub mod clock;
 pub mod domain;
+pub mod simulator;
 pub mod store;
 pub mod telemetry;

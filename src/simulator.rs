@@ -8,6 +8,7 @@
 //!                            dialect   hosts, fault    journal <──────────┘
 //! ```
 
+pub mod args;
 pub mod dialect;
 pub mod fault;
 pub mod hosts;

@@ -3,5 +3,6 @@ pub mod api;
 pub mod clock;
 pub mod domain;
 pub mod provider;
+pub mod simulator;
 pub mod store;
 pub mod telemetry;

@@ -9,7 +9,7 @@
 //! | [`domain`], [`clock`], [`telemetry`] | what is decided, and how: pure; the time; logs |
 //! | [`api`], [`watch`] | the objects of `trustpool.dev`; list-and-watch |
 //! | [`provider`], [`store`] | who is asked about hosts; the joined view of Nodes and NodeTrusts |
-//! | [`controller`], [`server`], `simulator` | attest and mark; answer the scheduler; play a service |
+//! | [`controller`], [`server`], [`simulator`] | attest and mark; answer the scheduler; play a service |
 //! | [`app`] | builds each part, hands each its neighbours, supervises |
 //! | [`cli`] | what was typed, and what is meant |
 //!

@@ -1,8 +1,4 @@
 //! `AttestationService`: how to reach one service, and nothing about nodes.
-#![expect(
-    clippy::doc_markdown,
-    reason = "these docs are what kubectl explain shows"
-)]
 
 mod connection;
 

@@ -1,8 +1,8 @@
 //! How each version of OpenAttestation reads a request and words its answer. All of it is pure: a
-//! request in, a [`Question`] or a refusal out; verdicts in, an [`Answer`] out.
+//! request in, a `Question` or a refusal out; verdicts in, an `Answer` out.
 //!
-//! A new dialect is a file here that implements [`Speech`], and an arm in [`Dialect::speech`] and
-//! [`Dialect::from_str`].
+//! A new dialect is a file here that implements `Speech`, and an arm in `Dialect::speech` and
+//! `Dialect::from_str`.
 
 use std::fmt;
 use std::str::FromStr;

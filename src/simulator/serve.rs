@@ -76,7 +76,7 @@ pub(super) async fn admin(
 fn bound(listener: TcpListener, port: &str) -> io::Result<Server<SocketAddr>> {
     // tokio panics on a listener that blocks.
     listener.set_nonblocking(true)?;
-    info!(address = %listener.local_addr()?, "the {port} port listened");
+    info!(port, address = %listener.local_addr()?, "listened");
     axum_server::from_tcp(listener)
 }
 

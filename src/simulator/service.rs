@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 use tokio::time;
 use tower::Service;
+use tracing::debug;
 
 use crate::domain::Verdict;
 use crate::simulator::auth::{Header, redacted};
@@ -137,6 +138,7 @@ where
         verdicts,
     };
     simulation.journal.close(seq, ending);
+    debug!(seq, %peer, status = answer.status.as_u16(), "answered");
     Ok(reply::reply(answer, fault))
 }
 

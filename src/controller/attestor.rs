@@ -27,10 +27,9 @@ use super::metrics::{Metrics, OfPool};
 use super::recorder::{Done, Write};
 use super::setup::Setup;
 
-pub use question::ServiceHealth;
+pub use question::{Asked, ServiceHealth};
 
 use cases::Cases;
-use question::Asked;
 
 /// The shortest time between two looks: at 5,000 nodes a look takes some milliseconds.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -93,7 +92,7 @@ impl Attestor {
                 changed = self.reader.changed() => changed.map_err(|_| Gone("store"))?,
                 changed = self.setup.changed() => changed.map_err(|_| Gone("setup"))?,
                 done = self.done.recv() => {
-                    self.written(&mut desk, done.ok_or(Gone("recorder"))?);
+                    Self::written(&mut desk, done.ok_or(Gone("recorder"))?);
                 }
                 Some(asked) = desk.asked.next() => self.answered(&mut desk, asked),
                 () = self.clock.sleep_until(next) => {}
@@ -108,7 +107,7 @@ impl Attestor {
             tokio::select! {
                 biased;
                 () = sleep_until(until) => return,
-                Some(done) = self.done.recv() => self.written(desk, done),
+                Some(done) = self.done.recv() => Self::written(desk, done),
                 Some(asked) = desk.asked.next() => self.answered(desk, asked),
             }
         }
@@ -211,7 +210,7 @@ impl Attestor {
         }
     }
 
-    fn written(&self, desk: &mut Desk, done: Done) {
+    fn written(desk: &mut Desk, done: Done) {
         let name = done.name.clone();
         if !desk.cases.written(done) {
             desk.agenda.ask_again(&name);

@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
+use crate::api::keys::HOST;
 use crate::domain::{Incarnation, Node, Orders, Reason};
 
 use super::setup::{PoolSetup, ServiceSetup, Setup};
-
-/// Label of a Node that names its host, and that no kubelet can write.
-use crate::api::keys::HOST;
 
 /// How much weight a claim to a host's name has; the greater wins.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -32,16 +30,14 @@ pub struct Claim {
 }
 
 /// The pool that keeps `node`, and the younger ones that select it too.
-#[must_use]
 pub fn pools<'a>(
     setup: &'a Setup,
-    node: &Node,
+    node: &'a Node,
 ) -> (Option<&'a PoolSetup>, impl Iterator<Item = &'a PoolSetup>) {
-    let labels = node.labels.clone();
     let mut selecting = setup
         .pools
         .iter()
-        .filter(move |pool| pool.selector.matches(&labels));
+        .filter(|pool| pool.selector.matches(&node.labels));
     (selecting.next(), selecting)
 }
 

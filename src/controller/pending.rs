@@ -93,11 +93,10 @@ impl Pending {
             return;
         }
         let counts = counts(&self.reader.snapshot(), now);
-        for (uid, pod) in pods
-            .iter()
-            .filter(|(uid, _)| !told.contains_key(*uid))
-            .collect::<Vec<_>>()
-        {
+        for (uid, pod) in pods.iter() {
+            if told.contains_key(uid) {
+                continue;
+            }
             let pool = pod.labels().get(keys::REQUIRE_POOL).map(String::as_str);
             if let Some(note) = note(pool, &counts, &setup) {
                 told.insert(uid.clone(), now.uptime);

@@ -207,7 +207,7 @@ impl Cases {
             };
             let (count, _) = counts
                 .entry(&pool.pool.name)
-                .or_insert((Count::default(), pool));
+                .or_insert_with(|| (Count::default(), pool));
             count.add(place.node.readiness, &case.kept.record, &pool.pool);
         }
         let at_fault = |(count, pool): &(Count, &PoolSetup)| count.network_at_fault(&pool.pool);
@@ -365,7 +365,7 @@ fn askable(
 
 /// Says whether a NodeTrust holds nothing that must outlive its Node: no order, no hold, and no
 /// evidence against it.
-fn is_unremarkable(kept: &Kept) -> bool {
+const fn is_unremarkable(kept: &Kept) -> bool {
     let orders = &kept.orders;
     let ordered = orders.host.is_some()
         || orders.distrust.is_some()

@@ -18,7 +18,7 @@ use crate::store::{Entry, Kept, Snapshot, Tracked, is_later};
 const LATER: Duration = Duration::from_secs(1);
 
 /// One write to a Node.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Mark {
     /// The condition: status and reason.
     Condition(&'static str, Reason),
@@ -212,7 +212,7 @@ pub fn change(snapshot: &Snapshot, setup: &Setup, name: &NodeName, node: &Tracke
 
 /// The pool whose rules hold for the marks: that of the record while it exists, else the one that
 /// selects the node.
-fn pool<'a>(setup: &'a Setup, record: &Record, node: &Tracked) -> Option<&'a PoolSetup> {
+fn pool<'a>(setup: &'a Setup, record: &Record, node: &'a Tracked) -> Option<&'a PoolSetup> {
     let recorded = record.pool.as_ref().and_then(|name| setup.pool(name));
     recorded.or_else(|| pools(setup, &node.node).0)
 }

@@ -53,17 +53,17 @@ fn versions(connection: &Connection, objects: &Objects) -> [Option<String>; 2] {
         CaKind::ConfigMap => objects
             .config_maps
             .get(&ca.name)
-            .and_then(|m| m.resource_version()),
+            .and_then(ResourceExt::resource_version),
         CaKind::Secret => objects
             .secrets
             .get(&ca.name)
-            .and_then(|s| s.resource_version()),
+            .and_then(ResourceExt::resource_version),
     };
     let auth = connection
         .auth
         .as_ref()
         .and_then(|auth| objects.secrets.get(&auth.secret));
-    [version, auth.and_then(|secret| secret.resource_version())]
+    [version, auth.and_then(ResourceExt::resource_version)]
 }
 
 fn provider(

@@ -107,7 +107,7 @@ mod tests {
                     label: Some("trusted"),
                     ..words
                 },
-                trusted.clone(),
+                trusted,
             ),
             (
                 Words {
@@ -179,7 +179,7 @@ mod tests {
             annotation: Some("trusted"),
             ..Words::default()
         };
-        let long = "p".repeat(64);
+        let (longest, long) = ("p".repeat(63), "p".repeat(64));
         let pinned = |pool: &str| Requirement::Trusted {
             pool: Some(pool.into()),
         };
@@ -216,10 +216,10 @@ mod tests {
             ),
             (
                 Words {
-                    annotation_pool: Some(&long[..63]),
+                    annotation_pool: Some(&longest),
                     ..asks
                 },
-                pinned(&long[..63]),
+                pinned(&longest),
             ),
             (
                 Words {

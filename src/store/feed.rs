@@ -1,5 +1,6 @@
 //! The task that fills the store: two watches, one join, one publication at a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -25,8 +26,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// One event of either watch.
 enum Seen {
-    Node(Event<(NodeName, Tracked)>),
-    Trust(Event<(NodeName, Kept)>),
+    Node(Event<(NodeName, Arc<Tracked>)>),
+    Trust(Event<(NodeName, Arc<Kept>)>),
 }
 
 /// Watches Nodes and NodeTrusts and publishes what they show, for ever.
@@ -40,7 +41,7 @@ pub async fn feed(client: Client, writer: Writer, clock: Clock) {
     let resource = ApiResource::erase::<NodeTrust>(&());
     let trusts = Api::<DynamicObject>::all_with(client, &resource);
     let trusts = watch("NodeTrusts", trusts, WatchParams::default())
-        .map(|event| Seen::Trust(event.map(keep)));
+        .map(|event| Seen::Trust(event.map(|object| keep(&object))));
     let mut events = futures::stream::select(nodes.boxed(), trusts.boxed());
 
     let health = writer.health();
@@ -78,20 +79,20 @@ pub async fn feed(client: Client, writer: Writer, clock: Clock) {
     }
 }
 
-fn track(partial: PartialNode) -> (NodeName, Tracked) {
+fn track(partial: PartialNode) -> (NodeName, Arc<Tracked>) {
     let tracked = Tracked::from(partial);
-    (tracked.node.name.clone(), tracked)
+    (tracked.node.name.clone(), Arc::new(tracked))
 }
 
 /// An object that cannot be read is one of which nothing is known: its node is refused.
-fn keep(object: DynamicObject) -> (NodeName, Kept) {
+fn keep(object: &DynamicObject) -> (NodeName, Arc<Kept>) {
     let name = NodeName::from(object.metadata.name.clone().unwrap_or_default());
-    let kept = match decode::<NodeTrust>(&object) {
+    let kept = match decode::<NodeTrust>(object) {
         Ok(trust) => Kept::from(&trust),
         Err(error) => {
             warn!(node = %name, %error, "NodeTrust cannot be read");
             Kept::default()
         }
     };
-    (name, kept)
+    (name, Arc::new(kept))
 }

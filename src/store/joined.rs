@@ -29,14 +29,14 @@ struct Sight {
 }
 
 impl Joined {
-    pub(super) fn node(&mut self, event: Event<(NodeName, Tracked)>, now: Now) {
-        for name in self.nodes.follow(event.map(shared)) {
+    pub(super) fn node(&mut self, event: Event<(NodeName, Arc<Tracked>)>, now: Now) {
+        for name in self.nodes.follow(event) {
             self.join(&name, now);
         }
     }
 
-    pub(super) fn trust(&mut self, event: Event<(NodeName, Kept)>, now: Now) {
-        for name in self.trusts.follow(event.map(shared)) {
+    pub(super) fn trust(&mut self, event: Event<(NodeName, Arc<Kept>)>, now: Now) {
+        for name in self.trusts.follow(event) {
             self.join(&name, now);
         }
     }
@@ -84,10 +84,6 @@ impl Joined {
         }
         known.at
     }
-}
-
-fn shared<T>((name, object): (NodeName, T)) -> (NodeName, Arc<T>) {
-    (name, Arc::new(object))
 }
 
 #[cfg(test)]

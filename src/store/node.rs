@@ -66,7 +66,7 @@ struct NodeInfo {
 }
 
 /// A Node, trimmed, with what a write to it needs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tracked {
     /// What decisions need.
     pub node: Node,

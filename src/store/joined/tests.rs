@@ -17,7 +17,7 @@ fn now(second: u32) -> Now {
     }
 }
 
-fn node(boot: &str) -> (NodeName, Tracked) {
+fn node(boot: &str) -> (NodeName, Arc<Tracked>) {
     let node = Node {
         name: "a".into(),
         uid: "u".to_owned(),
@@ -30,16 +30,16 @@ fn node(boot: &str) -> (NodeName, Tracked) {
     };
     (
         "a".into(),
-        Tracked {
+        Arc::new(Tracked {
             node,
             version: "1".to_owned(),
             taints: Vec::new(),
-        },
+        }),
     )
 }
 
 /// Trusted from 0 to 100 seconds, for boot `b`.
-fn trust() -> (NodeName, Kept) {
+fn trust() -> (NodeName, Arc<Kept>) {
     let incarnation = Incarnation {
         uid: "u".to_owned(),
         boot_id: "b".to_owned(),
@@ -55,10 +55,10 @@ fn trust() -> (NodeName, Kept) {
     };
     (
         "a".into(),
-        Kept {
+        Arc::new(Kept {
             record,
             ..Kept::default()
-        },
+        }),
     )
 }
 

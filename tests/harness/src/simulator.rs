@@ -33,7 +33,7 @@ pub struct Simulator {
 #[derive(Debug)]
 struct Running {
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Simulator {
@@ -88,9 +88,8 @@ impl Simulator {
         let config = Args::try_parse_from(&self.arguments)?.config()?;
         let stop = CancellationToken::new();
         let run = trustpool::simulator::run(config, self.clock.clone(), stop.clone());
-        let task = tokio::task::spawn(async {
-            run.await.expect("the simulator serves");
-        });
+        #[expect(clippy::disallowed_methods, reason = "nobody supervises a test")]
+        let task = tokio::task::spawn(async move { run.await.map_err(anyhow::Error::from) });
         self.running = Some(Running { stop, task });
         eventually(
             Duration::from_secs(10),
@@ -116,7 +115,7 @@ impl Simulator {
     pub async fn down(&mut self) -> anyhow::Result<()> {
         if let Some(Running { stop, task }) = self.running.take() {
             stop.cancel();
-            task.await?;
+            task.await??;
         }
         Ok(())
     }

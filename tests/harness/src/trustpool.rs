@@ -78,6 +78,7 @@ impl Trustpool {
     pub async fn here(user: &Identity, at: Addresses, clock: Clock) -> anyhow::Result<Self> {
         let config = config(user, at);
         let stop = CancellationToken::new();
+        #[expect(clippy::disallowed_methods, reason = "nobody supervises a test")]
         let task = tokio::task::spawn(run(config.clone(), clock, stop.clone()));
         Self::ready(
             config,

@@ -166,8 +166,12 @@ impl World {
     /// # Panics
     ///
     /// If it does not run.
+    #[expect(
+        clippy::expect_used,
+        reason = "a test that forgot to start it must fail"
+    )]
     #[must_use]
-    pub fn trustpool(&self) -> &Trustpool {
+    pub const fn trustpool(&self) -> &Trustpool {
         self.trustpool.as_ref().expect("Trustpool runs")
     }
 
@@ -368,6 +372,7 @@ impl World {
 }
 
 /// An object of `trustpool.dev/v1alpha1`.
+#[expect(clippy::needless_pass_by_value, reason = "callers write it in place")]
 #[must_use]
 pub fn object(kind: &str, name: &str, spec: Value) -> Value {
     json!({"apiVersion": "trustpool.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})

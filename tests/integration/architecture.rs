@@ -122,7 +122,7 @@ fn the_domain_knows_no_kubernetes_no_network_and_no_runtime() {
             let import = line
                 .trim_start()
                 .strip_prefix("pub ")
-                .unwrap_or(line.trim_start());
+                .unwrap_or_else(|| line.trim_start());
             let Some(import) = import.strip_prefix("use ") else {
                 continue;
             };

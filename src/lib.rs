@@ -2,5 +2,6 @@
 pub mod api;
 pub mod clock;
 pub mod domain;
+pub mod server;
 pub mod store;
 pub mod telemetry;

@@ -2,8 +2,11 @@
 //! that a process knows that it has all its ports before it answers on any.
 
 pub mod admin;
+pub mod extender;
 pub mod listen;
+pub mod metrics;
 
+mod body;
 mod connection;
 
 use std::io;

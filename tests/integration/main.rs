@@ -8,6 +8,8 @@ mod cli;
 #[cfg(test)]
 mod crds;
 #[cfg(test)]
+mod extender;
+#[cfg(test)]
 mod openattestation;
 #[cfg(test)]
 mod simulator;

@@ -1,9 +1,4 @@
 //! The scheduler extender through its router and its server: what kube-scheduler would see.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test ends where something is not as it should be"
-)]
 
 mod full;
 mod model;
@@ -56,8 +51,8 @@ impl World {
         let entries = nodes.into_iter();
         let entries = entries.map(|(name, known)| (name.into(), entry(name, known, &world.clock)));
         world.writer.publish(Snapshot::from_iter(entries));
-        world.writer.health().nodes.beat(world.clock.now());
-        world.writer.health().node_trusts.beat(world.clock.now());
+        world.writer.health().nodes.list(world.clock.now());
+        world.writer.health().node_trusts.list(world.clock.now());
         world
     }
 
@@ -112,9 +107,7 @@ fn entry(name: &str, known: Known, clock: &Clock) -> Entry {
         distrust: (known == Known::Distrusted).then(|| "stolen".to_owned()),
         ..Orders::default()
     };
-    Entry {
-        standing: Standing::of(&node, &record(known, now.wall), &orders, now),
-    }
+    Entry::from(Standing::of(&node, &record(known, now.wall), &orders, now))
 }
 
 /// The record of a node of which `known` is known, asked about at `now`.

@@ -7,31 +7,8 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::domain::agenda::Blame;
-use crate::domain::pool::{OnExpiry, Share, Taint, TrustAgain};
+use crate::domain::fixtures::{at, pool};
 use crate::domain::{Orders, Outcome, Reason, Record, Verdict};
-
-pub(super) fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_000_000 + second).unwrap()
-}
-
-pub(super) fn pool() -> Pool {
-    Pool {
-        name: "default".into(),
-        created: at(0),
-        service: "oat".into(),
-        validity: SignedDuration::from_mins(30),
-        interval: SignedDuration::from_mins(5),
-        min_interval: SignedDuration::from_secs(30),
-        silent_after: 2,
-        taint_untrusted: Taint::NoSchedule,
-        taint_unknown: Taint::None,
-        on_expiry: OnExpiry::Keep,
-        max_untrusted: Share::Percent(20),
-        trust_again: TrustAgain::Verdicts(2),
-        dry_run: false,
-        paused: false,
-    }
-}
 
 pub(super) fn service() -> Service {
     let (first, next, max_in_flight) = (10, 20, 4);

@@ -12,6 +12,12 @@ test: format lint docs generated ## Format, lints, docs, generated files, and ev
 	@tests/controlplane/build > /dev/null
 	cargo test --workspace --no-fail-fast
 
+demo: tools ## Show it all on a real control plane, checked as it goes; KEEP=1 leaves it running
+	@echo 'building what the demo runs: once; later runs find it'
+	@tests/controlplane/build > /dev/null
+	@cargo build --package trustpool --bins --package trustpool-harness --bin demo
+	@exec "$${CARGO_TARGET_DIR:-target}/debug/demo"
+
 # Property tests with many more cases from a printed seed, and the cluster tests several times over.
 SEED ?= $(shell od -An -N6 -tu8 /dev/urandom | tr -d ' ')
 CASES ?= 20000

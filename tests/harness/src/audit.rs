@@ -118,6 +118,12 @@ impl AuditLog {
         }
     }
 
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The same log without the events that it holds already.
     ///
     /// # Errors

@@ -16,12 +16,15 @@
 //!   Setup::default().scheduler().start() ──> World: all of it, with a pool and Trustpool
 //! ```
 //!
+//! [`demo`] plays the story of `make demo` on all of it.
+//!
 //! The control plane is the real one, built once by `tests/controlplane/build`. Dropping a
 //! [`ControlPlane`] or a [`Process`] kills it; during a panic its last log lines are printed first.
 
 mod audit;
 mod binaries;
 mod control_plane;
+pub mod demo;
 mod eventually;
 mod identity;
 mod kubectl;

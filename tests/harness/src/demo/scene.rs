@@ -1,0 +1,309 @@
+//! Everything that runs in the demo, and how a user looks at it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Event, Node, Pod};
+use kube::api::{Api, ListParams};
+use kube::{Client, ResourceExt as _};
+use tokio::time::{sleep, timeout};
+use trustpool::api::{NodeTrust, TrustPool, keys};
+use trustpool::clock::Clock;
+
+use super::cast;
+use super::evidence::Evidence;
+use super::screen::Screen;
+use super::service::Service;
+use super::text::{distinct, words};
+use crate::trustpool::install;
+use crate::{
+    Addresses, ControlPlane, Extender, Identity, Part, Scheduler, Slot, Trustpool, binaries,
+};
+
+/// How many log lines of each program are shown when a claim is false.
+const LAST_WORDS: usize = 12;
+
+/// How long to wait for a slot before a word is said about it.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How often to look whether Trustpool is ready: far more often than anything here is measured.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// What runs.
+pub(super) struct Scene {
+    trustpool: Option<Trustpool>,
+    /// Its part of this machine.
+    _slot: Slot,
+    /// The attestation service.
+    pub(super) service: Service,
+    /// Kubernetes; after the others, because they log to its directory.
+    pub(super) plane: ControlPlane,
+    client: Client,
+    user: Identity,
+    at: Addresses,
+    /// This machine's time.
+    pub(super) clock: Clock,
+}
+
+impl Scene {
+    /// Starts everything but Trustpool, with sixty nodes.
+    pub(super) async fn start(screen: &mut Screen) -> anyhow::Result<Self> {
+        binaries().await?;
+        let slot = slot(screen).await?;
+        screen.restart_clock();
+        let at = Addresses::free()?;
+        let extender = Extender::new(&at.url_prefix());
+        let plane = ControlPlane::builder()
+            .controller_manager()
+            .kwok()
+            .scheduler(Scheduler::default().extender(extender));
+        let plane = screen.wait("starting Kubernetes", plane.start()).await?;
+        let simulator = program("oat-simulator")?;
+        let service = Service::start(&simulator, plane.directory(), &cast::hosts()?).await?;
+        let nodes = plane.nodes().await?;
+        let all = cast::nodes();
+        let prepared = async { tokio::try_join!(install(&plane), nodes.create_all(&all)) };
+        let (user, ()) = screen.wait("registering 60 nodes", prepared).await?;
+        Ok(Self {
+            trustpool: None,
+            _slot: slot,
+            service,
+            client: plane.client().await?,
+            plane,
+            user,
+            at,
+            clock: Clock::system(),
+        })
+    }
+
+    /// Starts Trustpool, and returns when all its watches had listed.
+    pub(super) async fn run_trustpool(&mut self, screen: &Screen) -> anyhow::Result<Timestamp> {
+        let binary = program("trustpool")?;
+        let kubeconfig = self.user.kubeconfig().file_name().unwrap_or_default();
+        screen.command(&format!(
+            "trustpool run --kubeconfig {} --extender-listen {} --admin-listen {} &",
+            kubeconfig.display(),
+            self.at.extender,
+            self.at.admin
+        ));
+        let (started, listed) = tokio::join!(
+            Trustpool::process(&binary, &self.plane, &self.user, self.at),
+            self.listed(),
+        );
+        self.trustpool = Some(started?);
+        listed
+    }
+
+    /// Waits for `/readyz`; returns when it first said yes.
+    async fn listed(&self) -> anyhow::Result<Timestamp> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let url = format!("http://{}/readyz", self.at.admin);
+        // Bounded by `Trustpool::process`, which waits for the same.
+        loop {
+            let answer = http.get(&url).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(self.clock.wall());
+            }
+            sleep(GLANCE).await;
+        }
+    }
+
+    /// Shows a kubectl command, runs it, and returns what it printed.
+    pub(super) async fn kubectl(&self, screen: &Screen, line: &str) -> anyhow::Result<String> {
+        screen.command(&format!("kubectl {line}"));
+        self.quiet(line).await
+    }
+
+    /// Runs a kubectl command, and returns what it printed.
+    pub(super) async fn quiet(&self, line: &str) -> anyhow::Result<String> {
+        let words = words(line);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.plane.kubectl(&words).await
+    }
+
+    /// Shows a kubectl command and what it prints, rows that repeat left out.
+    pub(super) async fn show(&self, screen: &Screen, line: &str) -> anyhow::Result<()> {
+        let printed = self.kubectl(screen, line).await?;
+        screen.output(&distinct(&printed));
+        Ok(())
+    }
+
+    /// Writes a manifest into the directory that kubectl runs in.
+    pub(super) fn write(&self, file: &str, manifest: &str) -> anyhow::Result<()> {
+        let path = self.plane.directory().join(file);
+        std::fs::write(&path, manifest)
+            .with_context(|| format!("failed to write `{}`", path.display()))
+    }
+
+    /// The version of Kubernetes.
+    pub(super) async fn version(&self) -> anyhow::Result<String> {
+        Ok(self.client.apiserver_version().await?.git_version)
+    }
+
+    /// What is recorded from now on.
+    pub(super) fn evidence(&self) -> anyhow::Result<Evidence> {
+        Evidence::from_now(&self.plane.audit(), &self.clock)
+    }
+
+    /// `verdict/Reason` of every node, as the NodeTrusts have it.
+    pub(super) async fn verdicts(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let trusts: Api<NodeTrust> = Api::all(self.client.clone());
+        let trusts = trusts.list(&ListParams::default()).await?;
+        let verdict = |trust: NodeTrust| {
+            let name = trust.name_any();
+            let status = trust.status?;
+            Some((name, format!("{}/{}", status.verdict, status.reason)))
+        };
+        Ok(trusts.items.into_iter().filter_map(verdict).collect())
+    }
+
+    /// How many nodes the pool itself says are trusted.
+    pub(super) async fn pool_says(&self) -> anyhow::Result<Option<u32>> {
+        let pools: Api<TrustPool> = Api::all(self.client.clone());
+        let status = pools.get("default").await?.status;
+        Ok(status.map(|status| status.nodes.trusted))
+    }
+
+    /// When the first verdict expires.
+    pub(super) async fn first_expiry(&self) -> anyhow::Result<Timestamp> {
+        let trusts: Api<NodeTrust> = Api::all(self.client.clone());
+        let trusts = trusts.list(&ListParams::default()).await?;
+        let expiries = trusts
+            .iter()
+            .filter_map(|trust| Some(trust.status.as_ref()?.expires_at.as_ref()?.0));
+        expiries.min().context("no verdict expires")
+    }
+
+    /// The nodes.
+    pub(super) async fn nodes(&self) -> anyhow::Result<Vec<Node>> {
+        let nodes: Api<Node> = Api::all(self.client.clone());
+        Ok(nodes.list(&ListParams::default()).await?.items)
+    }
+
+    /// The trust label of every node that has one.
+    pub(super) async fn labels(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let nodes = self.nodes().await?;
+        let label = |node: Node| Some((node.name_any(), node.labels().get(keys::TRUST)?.clone()));
+        Ok(nodes.into_iter().filter_map(label).collect())
+    }
+
+    /// What the node conditions of Trustpool give as their reason, for every node that has one.
+    pub(super) async fn conditions(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let reason = |node: Node| {
+            let name = node.name_any();
+            let conditions = node.status?.conditions?;
+            let ours = conditions
+                .into_iter()
+                .find(|it| it.type_ == keys::TRUSTED_CONDITION)?;
+            Some((name, ours.reason?))
+        };
+        Ok(self.nodes().await?.into_iter().filter_map(reason).collect())
+    }
+
+    /// The nodes that pods with a label are bound to; an error while one of `count` is not.
+    pub(super) async fn places(&self, app: &str, count: usize) -> anyhow::Result<Vec<String>> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), "default");
+        let selector = ListParams::default().labels(&format!("app={app}"));
+        let pods = pods.list(&selector).await?;
+        let bound = pods
+            .items
+            .into_iter()
+            .filter_map(|pod| pod.spec?.node_name)
+            .collect::<Vec<_>>();
+        ensure!(bound.len() == count, "{} of {count} are bound", bound.len());
+        Ok(bound)
+    }
+
+    /// The node that a pod is bound to.
+    pub(super) async fn place(&self, pod: &str) -> anyhow::Result<Option<String>> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), "default");
+        Ok(pods.get(pod).await?.spec.and_then(|spec| spec.node_name))
+    }
+
+    /// The newest message of an event with this reason about a pod.
+    pub(super) async fn event(&self, pod: &str, reason: &str) -> anyhow::Result<String> {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), "default");
+        let fields = format!("involvedObject.name={pod},reason={reason}");
+        let events = events.list(&ListParams::default().fields(&fields)).await?;
+        let message = events.items.into_iter().filter_map(|event| event.message);
+        message
+            .last()
+            .with_context(|| format!("pod {pod} has no event {reason} yet"))
+    }
+
+    /// How often kube-scheduler has asked Trustpool.
+    pub(super) async fn filtered(&self) -> anyhow::Result<u64> {
+        let trustpool = self.trustpool.as_ref().context("Trustpool does not run")?;
+        let metrics = trustpool.metrics().await?;
+        let name = "trustpool_filter_duration_seconds_count{mode=\"names\"} ";
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name));
+        Ok(value
+            .with_context(|| format!("no metric {name}"))?
+            .parse()?)
+    }
+
+    /// Where everything is, by name.
+    pub(super) fn addresses(&self) -> Vec<(&'static str, String)> {
+        let admin = self.plane.admin().kubeconfig();
+        vec![
+            ("KUBECONFIG", admin.display().to_string()),
+            (
+                "KUBECTL",
+                self.plane.binaries().path("kubectl").display().to_string(),
+            ),
+            ("AUDIT_LOG", self.plane.audit().path().display().to_string()),
+            ("SIMULATOR", self.service.url()),
+            ("SIMULATOR_ADMIN", self.service.admin()),
+            ("EXTENDER", format!("http://{}", self.at.extender)),
+            ("METRICS", format!("http://{}/metrics", self.at.admin)),
+            ("STOP", format!("kill {}", std::process::id())),
+        ]
+    }
+
+    /// Shows the last log lines of everything that may know why a claim was false.
+    pub(super) fn last_words(&mut self, screen: &Screen) {
+        let show = |name: &str, tail: String| {
+            screen.say(&format!("\nthe last lines of {name}:"));
+            screen.output(&tail);
+        };
+        if let Some(process) = self.trustpool.as_mut().and_then(Trustpool::as_process) {
+            show("trustpool", process.tail(LAST_WORDS));
+        }
+        show("oat-simulator", self.service.tail(LAST_WORDS));
+        for part in [Part::Scheduler, Part::ApiServer] {
+            if let Ok(process) = self.plane.part(part) {
+                show(process.name(), process.tail(LAST_WORDS));
+            }
+        }
+    }
+}
+
+/// Takes a slot, and says so if others have them all.
+async fn slot(screen: &Screen) -> anyhow::Result<Slot> {
+    match timeout(PATIENCE, Slot::take()).await {
+        Ok(slot) => slot,
+        Err(_) => {
+            screen
+                .wait(
+                    "other control planes on this machine come first",
+                    Slot::take(),
+                )
+                .await
+        }
+    }
+}
+
+/// A program that was built beside this one.
+fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let demo = std::env::current_exe().context("failed to find this program")?;
+    let path = demo.with_file_name(name);
+    ensure!(
+        path.is_file(),
+        "there is no `{}`: run `make demo`, which builds it",
+        path.display()
+    );
+    Ok(path)
+}

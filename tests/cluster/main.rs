@@ -4,4 +4,16 @@
 #[cfg(test)]
 mod attest;
 #[cfg(test)]
+mod attest_batches;
+#[cfg(test)]
 mod crds;
+#[cfg(test)]
+mod lose_evidence;
+#[cfg(test)]
+mod lose_identity;
+#[cfg(test)]
+mod lose_orders;
+#[cfg(test)]
+mod lose_silence;
+#[cfg(test)]
+mod support;

@@ -6,7 +6,13 @@ mod attest;
 #[cfg(test)]
 mod attest_batches;
 #[cfg(test)]
+mod attest_lies;
+#[cfg(test)]
+mod attest_outage;
+#[cfg(test)]
 mod crds;
+#[cfg(test)]
+mod invariant_6;
 #[cfg(test)]
 mod lose_evidence;
 #[cfg(test)]
@@ -15,5 +21,7 @@ mod lose_identity;
 mod lose_orders;
 #[cfg(test)]
 mod lose_silence;
+#[cfg(test)]
+mod record_order;
 #[cfg(test)]
 mod support;

@@ -203,3 +203,12 @@ pub async fn version(world: &World, node: &str) -> anyhow::Result<Option<String>
 pub async fn requested_at(world: &World, node: &str) -> anyhow::Result<Option<Timestamp>> {
     Ok(status(world, node).await?.requested_at.map(|time| time.0))
 }
+
+/// The sum of Trustpool's metric `name`, over its labels.
+pub async fn metric(world: &World, name: &str) -> anyhow::Result<f64> {
+    let metrics = world.trustpool().metrics().await?;
+    let lines = metrics.lines().filter(|line| line.starts_with(name));
+    Ok(lines
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum())
+}

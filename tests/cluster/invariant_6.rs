@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 use trustpool_harness::{SOON, Setup, Slot, World, eventually};
 
 use crate::support::{INTERVAL, all_labelled, attested_again, trusted_nodes, writes};
@@ -27,23 +26,19 @@ async fn invariant_6_nobodys_fields_are_lost_however_many_write_the_same_node() 
     let world = Setup::default().pool(pool).start().await.unwrap();
     trusted_nodes(&world, &NODES).await.unwrap();
 
-    let mut others = JoinSet::new();
-    for node in NODES {
-        let nodes = world.nodes.clone();
-        others.spawn(async move { keep_tainting(&nodes, node).await });
-    }
-    for turn in 0..TURNS {
-        let verdict = ["untrusted", "trusted"][turn % 2];
-        turn_to(&world, verdict).await.unwrap();
-    }
-    turn_to(&world, "untrusted").await.unwrap();
-    while let Some(done) = others.join_next().await {
-        done.unwrap().unwrap();
-    }
+    let others = NODES.map(|node| keep_tainting(&world.nodes, node));
+    let ours = async {
+        for turn in 0..TURNS {
+            turn_to(&world, ["untrusted", "trusted"][turn % 2]).await?;
+        }
+        turn_to(&world, "untrusted").await
+    };
+    let others = futures::future::try_join_all(others);
+    tokio::try_join!(others, ours).unwrap();
     for node in NODES {
         everything_is_there(&world, node).await.unwrap();
     }
-    every_patch_was_guarded_or_lost(&world).unwrap();
+    conflicts_were_met(&world).unwrap();
 }
 
 async fn turn_to(world: &World, verdict: &str) -> anyhow::Result<()> {
@@ -100,7 +95,7 @@ async fn everything_is_there(world: &World, name: &str) -> anyhow::Result<()> {
 }
 
 /// Some of our patches met a conflict: else this test has tried nothing.
-fn every_patch_was_guarded_or_lost(world: &World) -> anyhow::Result<()> {
+fn conflicts_were_met(world: &World) -> anyhow::Result<()> {
     let marks = writes(&world.plane.audit(), "nodes", "")?;
     let conflicts = marks
         .iter()

@@ -12,7 +12,15 @@ mod attest_outage;
 #[cfg(test)]
 mod crds;
 #[cfg(test)]
+mod invariant_1;
+#[cfg(test)]
+mod invariant_2;
+#[cfg(test)]
+mod invariant_5;
+#[cfg(test)]
 mod invariant_6;
+#[cfg(test)]
+mod invariant_9;
 #[cfg(test)]
 mod lose_evidence;
 #[cfg(test)]

@@ -50,7 +50,8 @@ async fn invariant_9_a_flapping_kubelet_causes_one_question_per_min_interval_and
     assert!(asked.len() <= 6, "{} questions", asked.len());
     for other in OTHERS {
         let questions = questions(&world, other).await.unwrap();
-        assert_eq!(questions.len(), 1, "{other} came along");
+        let asked: Vec<_> = questions.iter().map(|it| (it.asked, hosts(it))).collect();
+        assert_eq!(asked.len(), 1, "{other} came along: {asked:?}");
     }
     let together: Vec<_> = asked
         .iter()

@@ -30,14 +30,14 @@ pub(super) struct World {
     pub(super) service: Service,
 }
 
-pub(super) fn new_record(second: i64) -> Record {
+pub(in crate::domain) fn new_record(second: i64) -> Record {
     Record {
         incarnation_seen_at: Some(at(second)),
         ..Record::default()
     }
 }
 
-pub(super) fn trusted_record(second: i64) -> Record {
+pub(in crate::domain) fn trusted_record(second: i64) -> Record {
     Record {
         verdict: Verdict::Trusted,
         reason: Reason::Attested,
@@ -178,6 +178,8 @@ fn a_new_node_brings_along_those_that_would_be_due_within_a_quarter_of_the_inter
 #[test]
 fn reasons_are_told_apart() {
     let rebooted = Record {
+        verdict: Verdict::Unknown,
+        reason: Reason::Rebooted,
         incarnation_seen_at: Some(at(200)),
         ..trusted_record(100)
     };

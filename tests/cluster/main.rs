@@ -12,7 +12,11 @@ mod attest_outage;
 #[cfg(test)]
 mod crds;
 #[cfg(test)]
+mod filter;
+#[cfg(test)]
 mod invariant_1;
+#[cfg(test)]
+mod invariant_10;
 #[cfg(test)]
 mod invariant_2;
 #[cfg(test)]

@@ -228,15 +228,21 @@ fn a_failed_batch_is_asked_again_in_halves_behind_the_others_and_its_culprit_bac
     assert_eq!(halves[0].halvings, 1);
     world.answer(&halves[0], Outcome::Trusted);
 
-    let mut second = world.start(at(2));
     let mut now = 2;
-    while second[0].items.len() > 1 {
+    let culprit = loop {
+        let batch = world.start(at(now)).remove(0);
+        let contains_it = batch.items.iter().any(|it| it.name.as_str() == "node-0009");
+        if !contains_it {
+            world.answer(&batch, Outcome::Trusted);
+            continue;
+        }
         now += 1;
-        world.agenda.failed(&second[0], Blame::Hosts, at(now));
-        second = world.start(at(now));
-    }
-    let culprit = world.agenda.failed(&second[0], Blame::Hosts, at(now));
-    assert_eq!(culprit, [second[0].items[0].name.clone()]);
+        let culprit = world.agenda.failed(&batch, Blame::Hosts, at(now));
+        if batch.items.len() == 1 {
+            break culprit;
+        }
+    };
+    assert_eq!(culprit, ["node-0009".into()]);
     assert_eq!(world.agenda.memory(&culprit[0]).failures(), 1);
 }
 

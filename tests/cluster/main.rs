@@ -34,6 +34,10 @@ mod lose_orders;
 #[cfg(test)]
 mod lose_silence;
 #[cfg(test)]
+mod objects;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
 mod record_order;
 #[cfg(test)]
 mod support;

@@ -212,3 +212,12 @@ pub async fn metric(world: &World, name: &str) -> anyhow::Result<f64> {
         .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
         .sum())
 }
+
+/// Creates an object, if need be again until the API server serves its definition as it is now.
+pub async fn create_soon(world: &World, object: Value) -> anyhow::Result<()> {
+    eventually(SOON, "an object is admitted", async || {
+        world.create(object.clone()).await?;
+        Ok(())
+    })
+    .await
+}

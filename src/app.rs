@@ -3,6 +3,7 @@
 mod config;
 mod supervisor;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +67,7 @@ pub async fn run(config: Config, clock: Clock, stop: CancellationToken) -> anyho
     let drain = config.drain;
     let state = Extender::new(clock.clone(), reader.clone(), served);
     info!(extender = %extender.address(), admin = %admin.address(), "listening");
-    tasks.serve(
+    tasks.drain(
         "extender",
         serve(extender, extender::router(state), stop.clone(), drain),
     );
@@ -78,7 +79,7 @@ pub async fn run(config: Config, clock: Clock, stop: CancellationToken) -> anyho
         }
     };
     let state = Admin::new(clock, reader, registry).requiring(complete);
-    tasks.serve("admin", serve(admin, admin::router(state), stop, drain));
+    tasks.drain("admin", serve(admin, admin::router(state), stop, drain));
     tasks
         .wait(drain.saturating_add(Duration::from_secs(1)))
         .await
@@ -107,7 +108,11 @@ fn control(
         metrics.clone(),
         events.clone(),
     );
-    tasks.spawn("recorder", endless(recorder.run(to_write, written)));
+    // Ends by itself once the attestor is gone and all it handed in is written.
+    tasks.drain("recorder", async {
+        recorder.run(to_write, written).await;
+        Ok::<(), Infallible>(())
+    });
     let (forget, forgotten) = mpsc::channel(FORGETTING);
     tasks.spawn(
         "forgetter",

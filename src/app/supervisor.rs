@@ -42,15 +42,15 @@ impl Supervisor {
         });
     }
 
-    /// Starts a server, which stops by itself when the process does.
-    pub fn serve<E>(
+    /// Starts a task that stops by itself when the process does: it has something to finish.
+    pub fn drain<E>(
         &mut self,
         name: &'static str,
-        server: impl Future<Output = Result<(), E>> + Send + 'static,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) where
         E: std::error::Error + Send + Sync + 'static,
     {
-        self.start(name, async { server.await.map_err(anyhow::Error::from) });
+        self.start(name, async { task.await.map_err(anyhow::Error::from) });
     }
 
     /// Waits until a task ends or the process is told to stop, stops the rest, and waits at most
@@ -139,7 +139,7 @@ mod tests {
         let mut tasks = Supervisor::new(stop.clone());
         tasks.spawn("good", std::future::pending());
         let server = stop.clone();
-        tasks.serve("server", async move {
+        tasks.drain("server", async move {
             server.cancelled().await;
             Ok::<(), std::io::Error>(())
         });

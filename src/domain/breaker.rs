@@ -4,7 +4,7 @@
 //! over a restart.
 
 use super::pool::{OnExpiry, Pool};
-use super::{Readiness, Reason, Record, Verdict};
+use super::{Node, Readiness, Reason, Record, Verdict};
 
 /// Whether a pool's losses may be acted upon.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -30,11 +30,11 @@ pub struct Count {
 
 impl Count {
     /// Adds one node.
-    pub fn add(&mut self, readiness: Readiness, record: &Record, pool: &Pool) {
+    pub fn add(&mut self, node: &Node, record: &Record, pool: &Pool) {
         self.total += 1;
-        if readiness == Readiness::Ready {
+        if node.readiness == Readiness::Ready {
             self.ready += 1;
-            self.lost += usize::from(is_lost(record, pool));
+            self.lost += usize::from(is_lost(node, record, pool));
         }
     }
 
@@ -56,10 +56,12 @@ impl Count {
 }
 
 /// A node that had its label and has lost it, or has evidence against it.
-fn is_lost(record: &Record, pool: &Pool) -> bool {
+fn is_lost(node: &Node, record: &Record, pool: &Pool) -> bool {
     match (record.verdict, record.reason) {
-        (Verdict::Trusted, _) | (Verdict::Unknown, Reason::NeverAttested | Reason::NotInPool) => {
-            false
+        (Verdict::Trusted, _) | (Verdict::Unknown, Reason::NotInPool) => false,
+        // A record that somebody deleted: all of them at once would take every label.
+        (Verdict::Unknown, Reason::NeverAttested) => {
+            node.carried.trust.as_deref() == Some(Verdict::Trusted.as_str())
         }
         (Verdict::Unknown, Reason::Expired) => pool.on_expiry == OnExpiry::Change,
         (Verdict::Unknown | Verdict::Untrusted, _) => true,

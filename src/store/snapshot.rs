@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use crate::domain::{NodeName, Standing};
 
 use super::node::Tracked;
@@ -30,10 +32,14 @@ impl From<Standing> for Entry {
     }
 }
 
+/// Entries by name. Not the standard hasher: the filter looks up every name of a request here, and
+/// Node names are the API server's, not a stranger's; seeded all the same.
+pub(super) type Entries = HashMap<NodeName, Arc<Entry>, RandomState>;
+
 /// Every node at one moment, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    entries: HashMap<NodeName, Arc<Entry>>,
+    entries: Entries,
 }
 
 impl Snapshot {
@@ -55,8 +61,8 @@ impl Snapshot {
     }
 }
 
-impl From<HashMap<NodeName, Arc<Entry>>> for Snapshot {
-    fn from(entries: HashMap<NodeName, Arc<Entry>>) -> Self {
+impl From<Entries> for Snapshot {
+    fn from(entries: Entries) -> Self {
         Self { entries }
     }
 }

@@ -1,7 +1,15 @@
 //! Tests that need no cluster.
 
-mod crds;
-mod openattestation;
 // `cfg(test)` tells clippy that functions beside the tests may unwrap as the tests do.
+#[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod crds;
+#[cfg(test)]
+mod extender;
+#[cfg(test)]
+mod openattestation;
 #[cfg(test)]
 mod simulator;

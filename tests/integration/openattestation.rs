@@ -1,6 +1,5 @@
 //! The provider for OpenAttestation against real TLS servers on this machine: what it sends, what
 //! it makes of every kind of reply, and what it never tells.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod deadlines;
 mod fixtures;

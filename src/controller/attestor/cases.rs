@@ -208,7 +208,7 @@ impl Cases {
             let (count, _) = counts
                 .entry(&pool.pool.name)
                 .or_insert_with(|| (Count::default(), pool));
-            count.add(place.node.readiness, &case.kept.record, &pool.pool);
+            count.add(place.node, &case.kept.record, &pool.pool);
         }
         let at_fault = |(count, pool): &(Count, &PoolSetup)| count.network_at_fault(&pool.pool);
         counts

@@ -230,16 +230,16 @@ fn is_paused(setup: &Setup, kept: &Kept, pool: Option<&PoolSetup>) -> bool {
 /// The breaker of every pool.
 #[must_use]
 pub fn breakers(snapshot: &Snapshot, setup: &Setup) -> HashMap<PoolName, Breaker> {
+    let nothing = Record::default();
     let mut counts: HashMap<&PoolName, Count> = HashMap::new();
     for (_, entry) in snapshot.iter() {
-        let (Some(node), Some(trust)) = (&entry.node, &entry.trust) else {
-            continue;
-        };
-        let Some(pool) = trust.record.pool.as_ref().and_then(|name| setup.pool(name)) else {
+        let Some(node) = &entry.node else { continue };
+        let record = entry.trust.as_ref().map_or(&nothing, |trust| &trust.record);
+        let Some(pool) = pool(setup, record, node) else {
             continue;
         };
         let count = counts.entry(&pool.pool.name).or_default();
-        count.add(node.node.readiness, &trust.record, &pool.pool);
+        count.add(&node.node, record, &pool.pool);
     }
     let breaker = |(name, count): (&PoolName, Count)| {
         let pool = setup.pool(name)?;

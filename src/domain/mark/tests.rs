@@ -3,9 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::domain::Outcome;
+use crate::domain::breaker::Count;
 use crate::domain::pool::{Share, TrustAgain};
 use crate::domain::record::Attempt;
+use crate::domain::{Node, Outcome, Readiness};
 
 fn pool() -> Pool {
     Pool {
@@ -208,13 +209,45 @@ fn only_taking_trust_away_is_a_loss() {
     }
 }
 
+fn node(trust: Option<&str>) -> Node {
+    Node {
+        name: "a".into(),
+        uid: "u".to_owned(),
+        labels: std::collections::BTreeMap::new(),
+        readiness: Readiness::Ready,
+        boot_id: "b".to_owned(),
+        machine_id: String::new(),
+        system_uuid: String::new(),
+        carried: carries(trust, None),
+    }
+}
+
+#[test]
+fn records_that_somebody_deleted_cost_no_more_labels_than_the_breaker_allows() {
+    let mut count = Count::default();
+    for _ in 0..10 {
+        count.add(&node(Some("trusted")), &Record::default(), &pool());
+    }
+
+    let breaker = count.breaker(&pool());
+    let after = becomes(
+        &Record::default(),
+        &pool(),
+        breaker,
+        &carries(Some("trusted"), None),
+    );
+
+    assert_eq!(breaker, Breaker::Open);
+    assert_eq!(after, (Some("trusted".to_owned()), None));
+}
+
 #[test]
 fn the_breaker_opens_beyond_its_share_and_not_for_expiries() {
     let count = |records: &[(usize, Record)]| {
-        let mut count = crate::domain::breaker::Count::default();
+        let mut count = Count::default();
         for (times, record) in records {
             for _ in 0..*times {
-                count.add(crate::domain::Readiness::Ready, record, &pool());
+                count.add(&node(None), record, &pool());
             }
         }
         count.breaker(&pool())

@@ -1,0 +1,44 @@
+# Every target sets up all it needs; Rust (rustup) and Go must be there. `make` lists the targets.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.PHONY: help demo test soak bench crds format lint docs generated tools
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: format lint docs generated ## Format, lints, docs, generated files, and every test (15 min once built)
+	@tests/controlplane/build > /dev/null
+	cargo test --workspace --no-fail-fast
+
+# Property tests with many more cases from a printed seed, and the cluster tests several times over.
+SEED ?= $(shell od -An -N6 -tu8 /dev/urandom | tr -d ' ')
+CASES ?= 20000
+TIMES ?= 5
+soak: tools ## The long version of the tests: SEED=, CASES= and TIMES= set them
+	@tests/controlplane/build > /dev/null
+	@echo "seed $(SEED), $(CASES) cases, cluster tests $(TIMES) times; repeat with: make soak SEED=$(SEED)"
+	PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(CASES) cargo test --workspace --lib --test integration
+	@for time in $$(seq $(TIMES)); do echo "cluster tests, $$time of $(TIMES)"; cargo test --test cluster; done
+
+crds: tools ## Write the custom resource definitions to crds/
+	cargo run --quiet --bin trustpool -- crds --dir crds
+
+format: tools
+	cargo fmt --all --check
+
+lint: tools
+	cargo clippy --workspace --all-targets -- -D warnings
+
+docs: tools
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
+
+generated: tools
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	cargo run --quiet --bin trustpool -- crds --dir "$$fresh"; \
+	diff -ru crds "$$fresh" || { echo 'crds/ is stale: run `make crds` and commit'; exit 1; }
+
+tools:
+	@command -v cargo > /dev/null || { echo 'cargo is missing: install Rust with rustup; rust-toolchain.toml names the version'; exit 1; }
+	@command -v go > /dev/null || { echo "go is missing: the control plane of tests and demo is built from Go modules; install Go $$(awk '$$1 == "go" {print $$2}' tests/controlplane/go.mod) or newer"; exit 1; }

@@ -17,6 +17,13 @@ use crate::store::{Entry, Kept, Snapshot, Tracked, is_later};
 /// record, and the condition's change wakes the pods that one of them refused too soon.
 const LATER: Duration = Duration::from_secs(1);
 
+/// How many conditions may be under way at once. After a round of new nodes there are thousands to
+/// write, and the API server has labels to write that pods wait for.
+const CONDITIONS: usize = 2;
+
+/// How long a Node is left alone after a write to it failed.
+const REST: Duration = Duration::from_secs(1);
+
 /// One write to a Node.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Mark {
@@ -24,6 +31,12 @@ pub enum Mark {
     Condition(&'static str, Reason),
     /// Labels and taint.
     Labels(Change),
+}
+
+impl Mark {
+    const fn is_condition(&self) -> bool {
+        matches!(self, Self::Condition(..))
+    }
 }
 
 /// A write that is due.
@@ -45,12 +58,16 @@ pub struct Work {
     losses: VecDeque<Job>,
     gains: VecDeque<Job>,
     conditions: VecDeque<Job>,
+    /// How many conditions are under way.
+    writing_conditions: usize,
 }
 
 #[derive(Debug, Default)]
 struct Memory {
     /// A write is under way.
     busy: bool,
+    /// A write failed: none before this uptime.
+    rests_until: Option<Duration>,
     /// The version that our last write made; older ones are not looked at.
     version: String,
     /// The condition that is wanted, and since when (uptime).
@@ -84,16 +101,26 @@ impl Work {
 
     /// The next write: losses, then gains, then conditions.
     pub fn pop(&mut self) -> Option<Job> {
-        let queues = [&mut self.losses, &mut self.gains, &mut self.conditions];
-        let job = queues.into_iter().find_map(VecDeque::pop_front)?;
+        let marks = [&mut self.losses, &mut self.gains];
+        let mut job = marks.into_iter().find_map(VecDeque::pop_front);
+        if job.is_none() && self.writing_conditions < CONDITIONS {
+            job = self.conditions.pop_front();
+        }
+        let job = job?;
+        self.writing_conditions += usize::from(job.mark.is_condition());
         self.nodes.entry(job.name.clone()).or_default().busy = true;
         Some(job)
     }
 
-    /// Takes note of a write that is over; `version` is what it made of the Node.
-    pub fn finish(&mut self, job: &Job, version: Option<String>) {
+    /// Takes note of a write that was over at `uptime`; `version` is what it made of the Node, if it
+    /// went through.
+    pub fn finish(&mut self, job: &Job, version: Option<String>, uptime: Duration) {
+        let condition = usize::from(job.mark.is_condition());
+        self.writing_conditions = self.writing_conditions.saturating_sub(condition);
         let memory = self.nodes.entry(job.name.clone()).or_default();
         memory.busy = false;
+        let failed = version.is_none();
+        memory.rests_until = failed.then(|| uptime.saturating_add(REST));
         if let Some(version) = version {
             memory.version = version;
             if matches!(job.mark, Mark::Condition("True", _)) {
@@ -119,6 +146,9 @@ impl Work {
         let pool = pool(setup, &kept.record, node);
         if memory.busy || stale || is_paused(setup, kept, pool) {
             return None;
+        }
+        if let Some(until) = memory.rests_until.filter(|until| *until > now.uptime) {
+            return Some(until);
         }
         let breaker = pool.and_then(|pool| breakers.get(&pool.pool.name)).copied();
         let carried = &node.node.carried;
@@ -247,3 +277,6 @@ pub fn breakers(snapshot: &Snapshot, setup: &Setup) -> HashMap<PoolName, Breaker
     };
     counts.into_iter().filter_map(breaker).collect()
 }
+
+#[cfg(test)]
+mod tests;

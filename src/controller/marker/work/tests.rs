@@ -1,12 +1,14 @@
 //! What is written when, and in which order.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::api::Selector;
 use crate::api::trust_pool::NodeSelector;
+use crate::controller::setup::PoolSetup;
 use crate::domain::pool::{OnExpiry, Share, Taint, TrustAgain};
-use crate::domain::{Carried, Node, Pool, Readiness, Standing};
+use crate::domain::{Carried, Node, Pool, Readiness, Record, Standing, Verdict};
+use crate::store::{Entry, Kept};
 
 /// So many milliseconds after the start.
 fn at(millis: u64) -> Now {
@@ -16,7 +18,7 @@ fn at(millis: u64) -> Now {
     Now { uptime, wall }
 }
 
-fn setup() -> Setup {
+fn setup() -> Arc<Setup> {
     let pool = Pool {
         name: "default".into(),
         created: at(0).wall,
@@ -34,11 +36,11 @@ fn setup() -> Setup {
         paused: false,
     };
     let selector = Selector::try_from(&NodeSelector::default()).unwrap();
-    Setup {
+    Arc::new(Setup {
         complete: true,
         pools: vec![PoolSetup { pool, selector }],
         ..Setup::default()
-    }
+    })
 }
 
 /// A node with this verdict, as both watches show it when it carries `trust` and `condition`.
@@ -114,7 +116,10 @@ fn losses_come_first_then_gains_and_conditions_two_at_a_time() {
         marked("c"),
     ]);
     let setup = setup();
-    assert_eq!(work.look(&nodes, &setup, at(0)), Some(LATER));
+    assert_eq!(
+        work.look(&nodes, &setup, at(0)),
+        Some(Duration::from_secs(1))
+    );
     assert_eq!(work.look(&nodes, &setup, at(1_000)), None);
 
     let jobs = pop_all(&mut work);
@@ -145,4 +150,65 @@ fn a_node_whose_write_failed_is_left_alone_for_a_second() {
 
     work.look(&nodes, &setup, at(1_010));
     assert_eq!(names(&pop_all(&mut work)), ["a"]);
+}
+
+#[test]
+fn a_node_is_looked_at_again_when_it_the_rules_or_the_time_changed_and_not_before() {
+    let mut work = Work::default();
+    let lost = |name| {
+        let entry = entry(name, Verdict::Untrusted, Some("untrusted"), Some("False"));
+        (NodeName::from(name), Arc::new(entry))
+    };
+    let mut entries: ByName<Arc<Entry>> = ["a", "b"].map(lost).into_iter().collect();
+    let nodes = Snapshot::from(entries.clone());
+    let paused = |setup: &Setup| {
+        let mut pools = setup.pools.clone();
+        pools[0].pool.paused = true;
+        Arc::new(Setup {
+            complete: true,
+            pools,
+            ..Setup::default()
+        })
+    };
+    let all = setup();
+    work.look(&nodes, &paused(&all), at(0));
+    assert!(pop_all(&mut work).is_empty(), "the pool is paused");
+
+    work.look(&nodes, &all, at(25));
+    assert!(pop_all(&mut work).is_empty(), "the breaker is open");
+
+    for name in ["c", "d", "e", "f", "g", "h", "i", "j"] {
+        let good = entry(name, Verdict::Trusted, Some("trusted"), Some("True"));
+        entries.insert(name.into(), Arc::new(good));
+    }
+    let more = Snapshot::from(entries);
+    work.look(&more, &all, at(50));
+    let jobs = pop_all(&mut work);
+    assert_eq!(names(&jobs), ["a", "b"], "the breaker is closed: taints");
+
+    work.look(&more, &all, at(75));
+    assert!(pop_all(&mut work).is_empty(), "both are being written");
+}
+
+#[test]
+fn what_a_later_look_finds_takes_the_place_of_what_waits() {
+    let mut work = Work::default();
+    let gain = snapshot(vec![("a", entry("a", Verdict::Trusted, None, None))]);
+    let loss = snapshot(vec![("a", entry("a", Verdict::Untrusted, None, None))]);
+    let setup = setup();
+    for nodes in [&gain, &loss, &gain, &loss] {
+        work.look(nodes, &setup, at(0));
+    }
+
+    let jobs = pop_all(&mut work);
+
+    assert_eq!(names(&jobs), ["a"], "once");
+    let Mark::Labels(change) = &jobs[0].mark else {
+        panic!("{:?}", jobs[0].mark);
+    };
+    assert_eq!(change.trust, Some(Some(Verdict::Untrusted)));
+    assert_eq!(work.look(&Snapshot::default(), &setup, at(25)), None);
+    work.finish(&jobs[0], None, at(30).uptime);
+    work.look(&Snapshot::default(), &setup, at(50));
+    assert!(work.nodes.is_empty(), "a Node that is gone is forgotten");
 }

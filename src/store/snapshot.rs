@@ -32,9 +32,12 @@ impl From<Standing> for Entry {
     }
 }
 
-/// Entries by name. Not the standard hasher: the filter looks up every name of a request here, and
-/// Node names are the API server's, not a stranger's; seeded all the same.
-pub(super) type Entries = HashMap<NodeName, Arc<Entry>, RandomState>;
+/// Something about each node. Not the standard hasher: the filter looks up every name of a request,
+/// and Node names are the API server's, not a stranger's; seeded all the same.
+pub type ByName<T> = HashMap<NodeName, T, RandomState>;
+
+/// Entries by name.
+pub(super) type Entries = ByName<Arc<Entry>>;
 
 /// Every node at one moment, by name.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +56,18 @@ impl Snapshot {
     #[must_use]
     pub fn entry(&self, name: &str) -> Option<&Arc<Entry>> {
         self.entries.get(name)
+    }
+
+    /// How many nodes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Says whether there is no node.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Every node, in no order.

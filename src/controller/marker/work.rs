@@ -247,3 +247,6 @@ pub fn breakers(snapshot: &Snapshot, setup: &Setup) -> HashMap<PoolName, Breaker
     };
     counts.into_iter().filter_map(breaker).collect()
 }
+
+#[cfg(test)]
+mod tests;

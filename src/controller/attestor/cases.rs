@@ -351,7 +351,7 @@ fn askable(
 
 /// Says whether a NodeTrust holds nothing that must outlive its Node: no order, no hold, and no
 /// evidence against it.
-const fn is_unremarkable(kept: &Kept) -> bool {
+fn is_unremarkable(kept: &Kept) -> bool {
     let orders = &kept.orders;
     let ordered = orders.host.is_some()
         || orders.distrust.is_some()

@@ -19,6 +19,7 @@ use crate::store::{Reader, Snapshot};
 use crate::watch::{Mirror, watch};
 
 use super::events::{Events, Notice};
+use super::membership::pools;
 use super::setup::Setup;
 
 /// How often pods that wait are looked at.
@@ -92,7 +93,7 @@ impl Pending {
         if !setup.complete || self.reader.ready(now).is_err() {
             return;
         }
-        let counts = counts(&self.reader.snapshot(), now);
+        let counts = counts(&self.reader.snapshot(), &setup, now);
         for (uid, pod) in pods.iter() {
             if told.contains_key(uid) {
                 continue;
@@ -115,19 +116,16 @@ pub struct Count {
     refused: BTreeMap<&'static str, usize>,
 }
 
-/// The count of every pool that has nodes.
+/// The count of every pool that has nodes; those that nobody has asked about yet count too.
 #[must_use]
-pub fn counts(snapshot: &Snapshot, now: Now) -> BTreeMap<PoolName, Count> {
+pub fn counts(snapshot: &Snapshot, setup: &Setup, now: Now) -> BTreeMap<PoolName, Count> {
     let mut counts: BTreeMap<PoolName, Count> = BTreeMap::new();
-    for (_, entry) in snapshot.iter().filter(|(_, entry)| entry.node.is_some()) {
-        let Some(pool) = entry
-            .trust
-            .as_ref()
-            .and_then(|trust| trust.record.pool.clone())
-        else {
+    for (_, entry) in snapshot.iter() {
+        let node = entry.node.as_ref();
+        let Some(pool) = node.and_then(|node| pools(setup, &node.node).0) else {
             continue;
         };
-        let count = counts.entry(pool).or_default();
+        let count = counts.entry(pool.pool.name.clone()).or_default();
         count.total += 1;
         match entry.standing.check(now) {
             Ok(()) => count.trusted += 1,
@@ -207,3 +205,6 @@ fn reference(pod: &PartialObjectMeta<Pod>) -> ObjectReference {
         ..ObjectReference::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
 //! What the attestor believes of every node: the newest record, be it read or about to be written.
 //! Decisions are the domain's; this keeps their inputs together. No I/O.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod boots;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -18,8 +20,7 @@ use crate::domain::transition::{Answer, Facts};
 use crate::domain::{Incarnation, Node, NodeName, PoolName, Readiness, Reason, Record, Verdict};
 use crate::store::{Entry, Kept, Snapshot, is_later};
 
-/// How many boot IDs of a node are remembered: enough to see one come back.
-const BOOTS: usize = 4;
+use boots::Boots;
 
 /// How long the NodeTrust of a Node that is gone is kept.
 const MOURNING: SignedDuration = SignedDuration::from_hours(24);
@@ -36,8 +37,7 @@ struct Case {
     kept: Kept,
     /// Writes under way. While there are any, what is read is older than what is believed.
     writing: usize,
-    /// Boot IDs that were followed by others, newest last.
-    boots: VecDeque<String>,
+    boots: Boots,
     /// The pool whose questions the node takes part in, and as what: Ready, with an identity.
     askable: Option<(PoolName, Incarnation)>,
     /// Since when the Node is gone.
@@ -253,21 +253,7 @@ impl Case {
     }
 
     fn observe(&mut self, place: &Place<'_>, facts: Facts, now: Timestamp) -> Option<Write> {
-        let old_boot = self
-            .kept
-            .record
-            .incarnation
-            .as_ref()
-            .map(|known| known.boot_id.clone());
-        if let (Some(old), Ok(new)) = (old_boot, &facts.identity)
-            && old != new.boot_id
-        {
-            self.boots.retain(|boot| *boot != old);
-            self.boots.push_back(old);
-            if self.boots.len() > BOOTS {
-                self.boots.pop_front();
-            }
-        }
+        self.boots.follow(&place.node.boot_id, &self.kept.record);
         self.change(place.name, Change::Observed(Box::new(facts)), now)
     }
 
@@ -338,7 +324,7 @@ fn facts(
     };
     let returned = identity
         .as_ref()
-        .is_ok_and(|incarnation| case.boots.contains(&incarnation.boot_id));
+        .is_ok_and(|known| case.boots.is_back(&known.boot_id, &case.kept.record));
     Facts {
         pool: pool.map(|pool| (pool.name.clone(), pool.service.clone())),
         identity,
@@ -365,11 +351,15 @@ fn askable(
 
 /// Says whether a NodeTrust holds nothing that must outlive its Node: no order, no hold, and no
 /// evidence against it.
-const fn is_unremarkable(kept: &Kept) -> bool {
+fn is_unremarkable(kept: &Kept) -> bool {
     let orders = &kept.orders;
     let ordered = orders.host.is_some()
         || orders.distrust.is_some()
         || orders.accept.is_some()
         || orders.paused;
-    !ordered && kept.record.hold.is_none() && !kept.version.is_empty()
+    let evident = kept.record.hold.is_some() || kept.record.verdict == Verdict::Untrusted;
+    !ordered && !evident && !kept.version.is_empty()
 }
+
+#[cfg(test)]
+mod tests;

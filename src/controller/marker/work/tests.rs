@@ -1,5 +1,7 @@
 //! What is written when, and in which order.
 
+mod rows;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;

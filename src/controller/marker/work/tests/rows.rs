@@ -1,0 +1,88 @@
+//! What a node lacks, and when nothing is written though it lacks something.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::super::rules::change;
+use super::super::{Mark, Work};
+use crate::controller::fixture::{entry, kept, node, now, snapshot, usable};
+use crate::domain::{Carried, NodeName, Reason, Verdict};
+use crate::store::{Entry, Tracked};
+
+fn carries(name: &str, trust: Option<&str>, condition: Option<(&str, &str)>) -> Tracked {
+    let mut tracked = node(name, "b");
+    tracked.node.carried = Carried {
+        trust: trust.map(str::to_owned),
+        pool: trust.map(|_| "default".to_owned()),
+        taint: None,
+        condition: condition.map(|(status, reason)| (status.to_owned(), reason.to_owned())),
+    };
+    tracked
+}
+
+fn trusted(node: Tracked) -> Entry {
+    let kept = kept(&node, Verdict::Trusted, Reason::Attested);
+    entry(Some(node), Some(kept))
+}
+
+#[test]
+fn a_lapse_that_ends_unseen_changes_the_condition_there_and_back() {
+    let (mut work, setup) = (Work::default(), Arc::new(usable()));
+    let right = || carries("a", Some("trusted"), Some(("True", "Attested")));
+    work.look(&snapshot([("a", trusted(right()))]), &setup, now(5));
+    assert!(work.pop().is_none());
+
+    // The attestation ran out at 1,800 and another came, and no look was made in between.
+    let node = right();
+    let mut renewed = kept(&node, Verdict::Trusted, Reason::Attested);
+    renewed.record.expires_at = Some(now(3_700).wall);
+    let all = snapshot([("a", entry(Some(node), Some(renewed.clone())))]);
+    work.look(&all, &setup, now(1_900));
+    let job = work.pop().unwrap();
+    assert_eq!(job.mark, Mark::Condition("Unknown", Reason::Expired));
+    work.finish(&job, Some("2".to_owned()), now(1_900).uptime);
+
+    let mut flipped = carries("a", Some("trusted"), Some(("Unknown", "Expired")));
+    flipped.version = "2".to_owned();
+    let all = snapshot([("a", entry(Some(flipped), Some(renewed)))]);
+    work.look(&all, &setup, now(1_901));
+    work.look(&all, &setup, now(1_902));
+    let job = work.pop().unwrap();
+    assert_eq!(job.mark, Mark::Condition("True", Reason::Attested));
+}
+
+#[test]
+fn nothing_is_written_while_the_node_or_its_pool_is_paused_or_unreadable() {
+    let a = carries("a", None, None);
+    let plain = kept(&a, Verdict::Trusted, Reason::Attested);
+    let mut ordered = plain.clone();
+    ordered.orders.paused = true;
+    let mut paused = usable();
+    paused.pools[0].pool.paused = true;
+    let mut unreadable = usable();
+    unreadable.unreadable = vec!["default".into()];
+    for (kept, setup) in [(&ordered, usable()), (&plain, paused), (&plain, unreadable)] {
+        let setup = Arc::new(setup);
+        let all = snapshot([("a", entry(Some(a.clone()), Some(kept.clone())))]);
+        let mut work = Work::default();
+        work.look(&all, &setup, now(5));
+
+        assert!(work.pop().is_none());
+        let name = NodeName::from("a");
+        assert!(change(&all, &setup, &name, &a).is_empty());
+    }
+}
+
+#[test]
+fn what_a_node_lacks_is_worked_out_anew_from_what_it_is_after_a_conflict() {
+    let setup = Arc::new(usable());
+    let all = snapshot([("a", trusted(carries("a", None, None)))]);
+    let name = NodeName::from("a");
+    let tainted = json!({"key": "x", "effect": "NoSchedule"});
+    let mut met = carries("a", Some("trusted"), None);
+    met.taints.push(tainted.as_object().unwrap().clone());
+
+    assert!(!change(&all, &setup, &name, &carries("a", Some("unknown"), None)).is_empty());
+    assert!(change(&all, &setup, &name, &met).is_empty());
+}

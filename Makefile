@@ -29,6 +29,11 @@ soak: tools ## The long version of the tests: SEED=, CASES= and TIMES= set them
 	PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(CASES) cargo test --workspace --lib --test integration
 	@for time in $$(seq $(TIMES)); do echo "cluster tests, $$time of $(TIMES)"; cargo test --test cluster; done
 
+bench: tools ## Measure filter, marking and memory against floors of the same run; BENCH=names,full,mark,memory
+	@tests/controlplane/build > /dev/null
+	@cargo build --release --package trustpool --bins --package trustpool-harness --bin bench
+	@exec "$${CARGO_TARGET_DIR:-target}/release/bench"
+
 crds: tools ## Write the custom resource definitions to crds/
 	cargo run --quiet --bin trustpool -- crds --dir crds
 

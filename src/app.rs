@@ -110,7 +110,8 @@ fn control(
     );
     // Ends by itself once the attestor is gone and all it handed in is written.
     tasks.drain("recorder", async {
-        Ok::<_, Infallible>(recorder.run(to_write, written).await)
+        recorder.run(to_write, written).await;
+        Ok::<(), Infallible>(())
     });
     let (forget, forgotten) = mpsc::channel(FORGETTING);
     tasks.spawn(

@@ -90,6 +90,7 @@ struct Run {
         value_name = "DURATION",
         default_value = "10s",
         value_parser = duration,
+        allow_hyphen_values = true,
         env = "TRUSTPOOL_DRAIN"
     )]
     drain: Duration,

@@ -25,5 +25,8 @@ pub mod reporter;
 pub mod setup;
 pub mod status;
 
+#[cfg(test)]
+mod fixture;
+
 pub use metrics::Metrics;
 pub use setup::Setup;

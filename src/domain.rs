@@ -16,6 +16,8 @@ pub mod agenda;
 pub mod backoff;
 pub mod breaker;
 pub mod due;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod mark;
 pub mod node;
 pub mod plan;

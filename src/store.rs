@@ -16,7 +16,7 @@ use crate::domain::Now;
 pub use feed::feed;
 pub use health::{Beat, Health, NotReady, SILENCE, Watched};
 pub use node::{PartialNode, Tracked};
-pub use snapshot::{Entry, Snapshot};
+pub use snapshot::{ByName, Entry, Snapshot};
 pub use trust::{Kept, is_later};
 
 /// Makes the two ends of a store.

@@ -57,7 +57,7 @@ impl<K> Event<K> {
 }
 
 /// Watches `api` for ever, as far as `params` select; logs call it `what`. Errors are logged and tried again after 1, 2,
-/// 4 … 30 seconds.
+/// 4, then 8 seconds.
 pub fn watch<K>(
     what: &'static str,
     api: Api<K>,

@@ -14,7 +14,7 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use thiserror::Error;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use crate::clock::Clock;
@@ -71,8 +71,11 @@ impl Marker {
         let mut running: FuturesUnordered<BoxFuture<'_, (Job, Option<String>)>> =
             FuturesUnordered::new();
         loop {
+            let started = Instant::now();
             let wait = self.look(&mut work);
-            let rested = Instant::now() + PAUSE;
+            // A look costs some milliseconds at 5,000 nodes, a write far more of the API server:
+            // writes go on while it is too early for the next look.
+            let mut next = started + wait.max(PAUSE);
             loop {
                 while running.len() < CONCURRENCY {
                     let Some(job) = work.pop() else { break };
@@ -80,24 +83,23 @@ impl Marker {
                 }
                 tokio::select! {
                     Some((job, version)) = running.next() => {
-                        let failed = version.is_none();
-                        work.finish(&job, version);
-                        if failed {
-                            break;
-                        }
+                        work.finish(&job, version, self.clock.uptime());
                     }
-                    changed = self.reader.changed() => {
-                        changed.map_err(|_| Gone("store"))?;
-                        break;
+                    changed = self.changed(), if next > started + PAUSE => {
+                        changed?;
+                        next = started + PAUSE;
                     }
-                    changed = self.setup.changed() => {
-                        changed.map_err(|_| Gone("setup"))?;
-                        break;
-                    }
-                    () = sleep(wait) => break,
+                    () = sleep_until(next) => break,
                 }
             }
-            tokio::time::sleep_until(rested).await;
+        }
+    }
+
+    /// Waits for anything that a look could see.
+    async fn changed(&mut self) -> Result<(), Gone> {
+        tokio::select! {
+            changed = self.reader.changed() => changed.map_err(|_| Gone("store")),
+            changed = self.setup.changed() => changed.map_err(|_| Gone("setup")),
         }
     }
 

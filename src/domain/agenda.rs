@@ -39,7 +39,7 @@ pub struct Agenda {
 pub struct Memory {
     state: State,
     asked_at: Option<Timestamp>,
-    /// `asked_at` before the question under way.
+    /// `asked_at` before the question under way and the search that it may have led to.
     asked_before: Option<Timestamp>,
     failures: u32,
     outcome: Option<Outcome>,
@@ -84,7 +84,10 @@ impl Agenda {
         for item in &batch.items {
             let memory = self.nodes.entry(item.name.clone()).or_default();
             memory.state = State::Asked;
-            memory.asked_before = memory.asked_at;
+            // The search for a culprit is part of the question that failed.
+            if batch.halvings == 0 {
+                memory.asked_before = memory.asked_at;
+            }
             memory.asked_at = Some(now);
         }
         let desk = self.desks.entry(batch.service.clone()).or_default();
@@ -117,14 +120,18 @@ impl Agenda {
     }
 
     /// Notes that the request failed as a whole, and returns the nodes that this tells something
-    /// about: all of them if the service is to blame, the culprit if it stood alone, else nobody.
+    /// about: all of them if the service is to blame, the one that stood alone, else nobody.
     pub fn failed(&mut self, batch: &Batch, blame: Blame, now: Timestamp) -> Vec<NodeName> {
         self.finish(batch);
         self.doubt(&batch.service, blame, now);
         self.tallies.answered(&batch.items, &[]);
         let names = batch.items.iter().map(|item| item.name.clone()).collect();
-        match (blame, batch.items.as_slice()) {
-            (Blame::Service, items) => {
+        // While nobody gets an answer, a host that fails alone is no culprit: its own wait would
+        // outlast the service's trouble.
+        let alone = batch.items.len() == 1;
+        let doubted = self.desk(&batch.service).resumes_at.is_some();
+        match batch.items.as_slice() {
+            items if blame == Blame::Service || (alone && doubted) => {
                 for item in items {
                     self.free(item);
                     let memory = self.nodes.entry(item.name.clone()).or_default();
@@ -132,13 +139,13 @@ impl Agenda {
                 }
                 names
             }
-            (Blame::Hosts, [culprit]) => {
+            [culprit] => {
                 self.free(culprit);
                 let memory = self.nodes.entry(culprit.name.clone()).or_default();
                 memory.failures = memory.failures.saturating_add(1);
                 names
             }
-            (Blame::Hosts, items) => {
+            items => {
                 self.halve(batch, items, now);
                 Vec::new()
             }

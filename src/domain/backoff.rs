@@ -14,14 +14,14 @@ pub fn host(failures: u32) -> SignedDuration {
 }
 
 /// The wait before a service is asked at all after `failures` requests in a row that told nothing:
-/// 1, 2, 4, 8, 16, then 30 seconds, so that good answers are found within half a minute of their
-/// return.
+/// 1, 2, 4, then 8 seconds, so that every node is right again within 10 seconds and one interval of
+/// the service's return (invariant 8 of the design).
 #[must_use]
 pub fn service(failures: u32) -> SignedDuration {
     doubled(
         SignedDuration::from_secs(1),
         failures,
-        SignedDuration::from_secs(30),
+        SignedDuration::from_secs(8),
     )
 }
 
@@ -46,7 +46,7 @@ mod tests {
             .collect();
 
         assert_eq!(minutes, [0, 1, 2, 4, 8, 15, 15, 15]);
-        assert_eq!(seconds, [0, 1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(seconds, [0, 1, 2, 4, 8, 8, 8, 8]);
         assert_eq!(host(u32::MAX), SignedDuration::from_mins(15));
     }
 }

@@ -99,7 +99,10 @@ pub fn due(subject: &Subject<'_>, memory: &Memory, pool: &Pool) -> (Timestamp, D
             Due::Failed,
         );
     }
-    if since(subject.record.incarnation_seen_at).is_some() {
+    // Who is trusted was asked about as what it is now; but times in a record are whole seconds, and
+    // a question in the second in which a node was first seen would look older than the node.
+    let answered = subject.record.verdict == Verdict::Trusted;
+    if !answered && since(subject.record.incarnation_seen_at).is_some() {
         return (earliest, Due::Changed);
     }
     if let Some(ready) = since(subject.record.ready_since) {
@@ -113,4 +116,37 @@ pub fn due(subject: &Subject<'_>, memory: &Memory, pool: &Pool) -> (Timestamp, D
     }
     let interval = pool.interval.max(SignedDuration::from_secs(1));
     (earliest.max(after(asked, interval)), Due::Expiring)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixtures::{at, pool};
+    use crate::domain::plan::tests::{new_record, trusted_record};
+
+    fn due_of(record: &Record) -> (Timestamp, Due) {
+        let subject = Subject {
+            name: &"a".into(),
+            record,
+            orders: &Orders::default(),
+        };
+        due(&subject, &Memory::default(), &pool())
+    }
+
+    #[test]
+    fn an_answer_in_the_second_in_which_a_node_was_first_seen_is_enough() {
+        // Seen and asked about between 7 and 8.
+        let trusted = Record {
+            incarnation_seen_at: Some(at(8)),
+            ..trusted_record(7)
+        };
+        let rebooted = Record {
+            verdict: Verdict::Unknown,
+            ..trusted.clone()
+        };
+
+        assert_eq!(due_of(&new_record(8)), (at(8), Due::New));
+        assert_eq!(due_of(&trusted), (at(7 + 300), Due::Expiring));
+        assert_eq!(due_of(&rebooted), (at(7 + 30), Due::Changed));
+    }
 }

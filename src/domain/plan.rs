@@ -277,4 +277,4 @@ fn chunks(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

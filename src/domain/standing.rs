@@ -136,30 +136,14 @@ impl From<Reason> for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Incarnation;
+    use crate::domain::fixtures::{at, node};
     use crate::domain::record::Hold;
-    use crate::domain::{Carried, Incarnation, Readiness};
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_000_000 + second).unwrap()
-    }
 
     fn now(wall: i64, uptime: u64) -> Now {
         Now {
             uptime: Duration::from_secs(uptime),
             wall: at(wall),
-        }
-    }
-
-    fn node() -> Node {
-        Node {
-            name: "a".into(),
-            uid: "u".to_owned(),
-            labels: std::collections::BTreeMap::new(),
-            readiness: Readiness::Ready,
-            boot_id: "b".to_owned(),
-            machine_id: "m".to_owned(),
-            system_uuid: "s".to_owned(),
-            carried: Carried::default(),
         }
     }
 

@@ -137,11 +137,11 @@ mod tests {
         let expected = not("the watch of Nodes has not listed yet");
         assert_eq!(ask(&router, "/readyz").await, expected);
 
-        writer.health().nodes.beat(clock.now());
+        writer.health().nodes.list(clock.now());
         let expected = not("the watch of NodeTrusts has not listed yet");
         assert_eq!(ask(&router, "/readyz").await, expected);
 
-        writer.health().node_trusts.beat(clock.now());
+        writer.health().node_trusts.list(clock.now());
         assert_eq!(ask(&router, "/readyz").await, not("no certificate yet"));
 
         claimed.store(true, Ordering::Relaxed);

@@ -1,4 +1,5 @@
-//! Reads a request's body into one piece of memory, and lets only so much memory be taken at a time.
+//! Reads a request's body into one piece of memory, and lets only so much of it be taken at a
+//! time.
 
 use std::sync::Arc;
 use std::time::Duration;

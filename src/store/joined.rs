@@ -9,7 +9,7 @@ use crate::domain::{NodeName, Now, Record, Standing};
 use crate::watch::{Event, Mirror};
 
 use super::node::Tracked;
-use super::snapshot::{Entry, Snapshot};
+use super::snapshot::{Entries, Entry, Snapshot};
 use super::trust::Kept;
 
 /// Both halves of every node, and what follows from them.
@@ -19,7 +19,7 @@ pub(super) struct Joined {
     trusts: Mirror<NodeName, Arc<Kept>>,
     /// When the attestation that a node has was first seen here.
     seen: HashMap<NodeName, Sight>,
-    entries: HashMap<NodeName, Arc<Entry>>,
+    entries: Entries,
 }
 
 #[derive(Clone, Copy, Debug)]

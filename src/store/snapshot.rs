@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use crate::domain::{NodeName, Standing};
 
 use super::node::Tracked;
@@ -30,10 +32,17 @@ impl From<Standing> for Entry {
     }
 }
 
+/// Something about each node. Not the standard hasher: the filter looks up every name of a request,
+/// and Node names are the API server's, not a stranger's; seeded all the same.
+pub type ByName<T> = HashMap<NodeName, T, RandomState>;
+
+/// Entries by name.
+pub(super) type Entries = ByName<Arc<Entry>>;
+
 /// Every node at one moment, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    entries: HashMap<NodeName, Arc<Entry>>,
+    entries: Entries,
 }
 
 impl Snapshot {
@@ -49,14 +58,26 @@ impl Snapshot {
         self.entries.get(name)
     }
 
+    /// How many nodes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Says whether there is no node.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Every node, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&NodeName, &Arc<Entry>)> {
         self.entries.iter()
     }
 }
 
-impl From<HashMap<NodeName, Arc<Entry>>> for Snapshot {
-    fn from(entries: HashMap<NodeName, Arc<Entry>>) -> Self {
+impl From<Entries> for Snapshot {
+    fn from(entries: Entries) -> Self {
         Self { entries }
     }
 }

@@ -4,4 +4,40 @@
 #[cfg(test)]
 mod attest;
 #[cfg(test)]
+mod attest_batches;
+#[cfg(test)]
+mod attest_lies;
+#[cfg(test)]
+mod attest_outage;
+#[cfg(test)]
 mod crds;
+#[cfg(test)]
+mod filter;
+#[cfg(test)]
+mod invariant_1;
+#[cfg(test)]
+mod invariant_10;
+#[cfg(test)]
+mod invariant_2;
+#[cfg(test)]
+mod invariant_5;
+#[cfg(test)]
+mod invariant_6;
+#[cfg(test)]
+mod invariant_9;
+#[cfg(test)]
+mod lose_evidence;
+#[cfg(test)]
+mod lose_identity;
+#[cfg(test)]
+mod lose_orders;
+#[cfg(test)]
+mod lose_silence;
+#[cfg(test)]
+mod objects;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod record_order;
+#[cfg(test)]
+mod support;

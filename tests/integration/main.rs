@@ -4,7 +4,11 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod crds;
+#[cfg(test)]
+mod extender;
 #[cfg(test)]
 mod openattestation;
 #[cfg(test)]

@@ -1,21 +1,26 @@
 //! What every Node lacks, in the order in which it is to be written. No I/O.
 
-use std::collections::{HashMap, VecDeque};
+mod memory;
+mod queues;
+mod rules;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use crate::controller::setup::Setup;
+use crate::domain::mark::Change;
+use crate::domain::{NodeName, Now, Reason};
+use crate::store::{ByName, Snapshot, Tracked};
 
-use crate::controller::membership::pools;
-use crate::controller::setup::{PoolSetup, Setup};
-use crate::domain::breaker::{Breaker, Count};
-use crate::domain::mark::{self, Change};
-use crate::domain::{NodeName, Now, PoolName, Reason, Record, Verdict};
-use crate::store::{Entry, Kept, Snapshot, Tracked, is_later};
+pub use rules::{breakers, change};
 
-/// How much later than labels and taint the condition is written. By then every replica has seen the
-/// record, and the condition's change wakes the pods that one of them refused too soon.
-const LATER: Duration = Duration::from_secs(1);
+use memory::Memory;
+use queues::{Queues, Turn};
+use rules::Rules;
+
+/// How many conditions may be under way at once. After a round of new nodes there are thousands to
+/// write, and the API server has labels to write that pods wait for.
+const CONDITIONS: usize = 2;
 
 /// One write to a Node.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,6 +29,12 @@ pub enum Mark {
     Condition(&'static str, Reason),
     /// Labels and taint.
     Labels(Change),
+}
+
+impl Mark {
+    const fn is_condition(&self) -> bool {
+        matches!(self, Self::Condition(..))
+    }
 }
 
 /// A write that is due.
@@ -37,213 +48,94 @@ pub struct Job {
     pub mark: Mark,
 }
 
-/// What is remembered between two looks.
+/// What is remembered between two looks. Only what changed is looked at again: at 5,000 nodes, all
+/// of them would keep half a processor busy while they are being marked.
 #[derive(Debug, Default)]
 pub struct Work {
     /// By node, while it exists.
-    nodes: HashMap<NodeName, Memory>,
-    losses: VecDeque<Job>,
-    gains: VecDeque<Job>,
-    conditions: VecDeque<Job>,
-}
-
-#[derive(Debug, Default)]
-struct Memory {
-    /// A write is under way.
-    busy: bool,
-    /// The version that our last write made; older ones are not looked at.
-    version: String,
-    /// The condition that is wanted, and since when (uptime).
-    wanted: Option<((&'static str, Reason), Duration)>,
-    /// Until when the attestation counted that was seen last.
-    counted_until: Option<Timestamp>,
-    /// The attestation lapsed and came back: the condition must change, whatever it says.
-    lapsed: bool,
+    nodes: ByName<Memory>,
+    queues: Queues,
+    /// How many conditions are under way.
+    writing_conditions: usize,
+    /// What the marks of every node depended on in the last look.
+    rules: Rules,
 }
 
 impl Work {
-    /// Looks at every node. Returns the uptime at which to look again for a condition.
-    pub fn look(&mut self, snapshot: &Snapshot, setup: &Setup, now: Now) -> Option<Duration> {
-        self.nodes.retain(|name, memory| {
-            memory.busy
-                || snapshot
-                    .entry(name.as_str())
-                    .is_some_and(|entry| entry.node.is_some())
-        });
-        for queue in [&mut self.losses, &mut self.gains, &mut self.conditions] {
-            queue.clear();
-        }
-        let breakers = breakers(snapshot, setup);
+    /// Looks at every node. Returns the uptime at which to look again though nothing changed.
+    pub fn look(&mut self, snapshot: &Snapshot, setup: &Arc<Setup>, now: Now) -> Option<Duration> {
+        let all = self.rules.follow(snapshot, setup);
         let mut again: Option<Duration> = None;
+        let mut existing = 0;
         for (name, entry) in snapshot.iter() {
-            let due = self.look_at(name, entry, setup, &breakers, now);
-            again = [again, due].into_iter().flatten().min();
+            let Some(node) = &entry.node else {
+                self.forget(name);
+                continue;
+            };
+            existing += 1;
+            let memory = match self.nodes.get_mut(name) {
+                Some(memory) => memory,
+                None => self.nodes.entry(name.clone()).or_default(),
+            };
+            if all || !memory.is_settled(entry, now) {
+                memory.look(entry, node, &self.rules, now);
+                if let Some(turn) = memory.queue() {
+                    self.queues.of(turn).push_back(name.clone());
+                }
+            }
+            again = [again, memory.again].into_iter().flatten().min();
+        }
+        if self.nodes.len() > existing {
+            let exists = |name: &NodeName| snapshot.entry(name.as_str()).is_some();
+            self.nodes
+                .retain(|name, memory| memory.busy || exists(name));
         }
         again
     }
 
     /// The next write: losses, then gains, then conditions.
     pub fn pop(&mut self) -> Option<Job> {
-        let queues = [&mut self.losses, &mut self.gains, &mut self.conditions];
-        let job = queues.into_iter().find_map(VecDeque::pop_front)?;
-        self.nodes.entry(job.name.clone()).or_default().busy = true;
-        Some(job)
+        let mark = self.pop_from(Turn::Loss);
+        let mark = mark.or_else(|| self.pop_from(Turn::Gain));
+        if mark.is_some() || self.writing_conditions >= CONDITIONS {
+            return mark;
+        }
+        let condition = self.pop_from(Turn::Condition);
+        self.writing_conditions += usize::from(condition.is_some());
+        condition
     }
 
-    /// Takes note of a write that is over; `version` is what it made of the Node.
-    pub fn finish(&mut self, job: &Job, version: Option<String>) {
-        let memory = self.nodes.entry(job.name.clone()).or_default();
-        memory.busy = false;
-        if let Some(version) = version {
-            memory.version = version;
-            if matches!(job.mark, Mark::Condition("True", _)) {
-                memory.lapsed = false;
+    /// Takes note of a write that was over at `uptime`; `version` is what it made of the Node, if it
+    /// went through.
+    pub fn finish(&mut self, job: &Job, version: Option<String>, uptime: Duration) {
+        let condition = usize::from(job.mark.is_condition());
+        self.writing_conditions = self.writing_conditions.saturating_sub(condition);
+        if let Some(memory) = self.nodes.get_mut(&job.name) {
+            memory.finish(&job.mark, version, uptime);
+        }
+    }
+
+    fn pop_from(&mut self, turn: Turn) -> Option<Job> {
+        loop {
+            let name = self.queues.of(turn).pop_front()?;
+            let Some(memory) = self.nodes.get_mut(&name) else {
+                continue;
+            };
+            memory.queued.take_if(|queued| *queued == turn);
+            // It may have been looked at again since, with another result.
+            if let Some((_, job)) = memory.job.take_if(|(of, _)| *of == turn) {
+                memory.busy = true;
+                return Some(job);
             }
         }
     }
 
-    fn look_at(
-        &mut self,
-        name: &NodeName,
-        entry: &Entry,
-        setup: &Setup,
-        breakers: &HashMap<PoolName, Breaker>,
-        now: Now,
-    ) -> Option<Duration> {
-        let node = entry.node.as_ref()?;
-        let nothing = Kept::default();
-        let kept = entry.trust.as_deref().unwrap_or(&nothing);
-        let memory = self.nodes.entry(name.clone()).or_default();
-        memory.note_lapse(&kept.record, now);
-        let stale = is_later(&memory.version, &node.version);
-        let pool = pool(setup, &kept.record, node);
-        if memory.busy || stale || is_paused(setup, kept, pool) {
-            return None;
+    fn forget(&mut self, name: &NodeName) {
+        if self.nodes.get(name).is_some_and(|memory| !memory.busy) {
+            self.nodes.remove(name);
         }
-        let breaker = pool.and_then(|pool| breakers.get(&pool.pool.name)).copied();
-        let carried = &node.node.carried;
-        let policy = pool.map(|pool| &pool.pool);
-        let change = mark::change(&kept.record, policy, breaker.unwrap_or_default(), carried);
-        let job = |mark| Job {
-            name: name.clone(),
-            node: Arc::clone(node),
-            mark,
-        };
-        if !change.is_empty() {
-            let queue = if change.is_loss() {
-                &mut self.losses
-            } else {
-                &mut self.gains
-            };
-            queue.push_back(job(Mark::Labels(change)));
-            return None;
-        }
-        let (condition, due) = memory.condition(&kept.record, node, now)?;
-        if due <= now.uptime {
-            self.conditions.push_back(job(condition));
-            return None;
-        }
-        Some(due)
     }
 }
 
-impl Memory {
-    /// Notes a gain after a time in which the gates refused by the clock alone.
-    fn note_lapse(&mut self, record: &Record, now: Now) {
-        let until = record
-            .expires_at
-            .filter(|_| record.verdict == Verdict::Trusted);
-        if let (Some(old), Some(new)) = (self.counted_until, until) {
-            self.lapsed |= new > old && old <= now.wall;
-        }
-        self.lapsed |= record.reason == Reason::Expired;
-        self.counted_until = until.or(self.counted_until);
-    }
-
-    /// The condition that is to be written, and when (uptime), if any is.
-    fn condition(&mut self, record: &Record, node: &Tracked, now: Now) -> Option<(Mark, Duration)> {
-        let carried = &node.node.carried;
-        let wanted = mark::condition(record, carried)?;
-        let has = carried
-            .condition
-            .as_ref()
-            .map(|(status, reason)| (status.as_str(), reason.as_str()));
-        if has == Some((wanted.0, wanted.1.as_str())) {
-            let flip = self.lapsed && wanted.0 == "True";
-            self.wanted = None;
-            // Pods that were refused in the lapse wait for a change of the Node.
-            return flip.then_some((Mark::Condition("Unknown", Reason::Expired), now.uptime));
-        }
-        let since = match self.wanted {
-            Some((known, since)) if known == wanted => since,
-            _ => now.uptime,
-        };
-        self.wanted = Some((wanted, since));
-        Some((
-            Mark::Condition(wanted.0, wanted.1),
-            since.saturating_add(LATER),
-        ))
-    }
-}
-
-/// How the marks of `node`, read a moment ago, must change.
-#[must_use]
-pub fn change(snapshot: &Snapshot, setup: &Setup, name: &NodeName, node: &Tracked) -> Change {
-    let entry = snapshot.entry(name.as_str());
-    let nothing = Kept::default();
-    let kept = entry
-        .and_then(|entry| entry.trust.as_deref())
-        .unwrap_or(&nothing);
-    let pool = pool(setup, &kept.record, node);
-    let gone = entry.is_none() || is_paused(setup, kept, pool);
-    if gone {
-        return Change::default();
-    }
-    let breakers = breakers(snapshot, setup);
-    let breaker = pool.and_then(|pool| breakers.get(&pool.pool.name)).copied();
-    let policy = pool.map(|pool| &pool.pool);
-    mark::change(
-        &kept.record,
-        policy,
-        breaker.unwrap_or_default(),
-        &node.node.carried,
-    )
-}
-
-/// The pool whose rules hold for the marks: that of the record while it exists, else the one that
-/// selects the node.
-fn pool<'a>(setup: &'a Setup, record: &Record, node: &'a Tracked) -> Option<&'a PoolSetup> {
-    let recorded = record.pool.as_ref().and_then(|name| setup.pool(name));
-    recorded.or_else(|| pools(setup, &node.node).0)
-}
-
-/// A pool that cannot be read is as good as paused: what it wants is not known.
-fn is_paused(setup: &Setup, kept: &Kept, pool: Option<&PoolSetup>) -> bool {
-    let unreadable = kept
-        .record
-        .pool
-        .as_ref()
-        .is_some_and(|name| setup.unreadable.contains(name));
-    kept.orders.paused || unreadable || pool.is_some_and(|pool| pool.pool.paused)
-}
-
-/// The breaker of every pool.
-#[must_use]
-pub fn breakers(snapshot: &Snapshot, setup: &Setup) -> HashMap<PoolName, Breaker> {
-    let nothing = Record::default();
-    let mut counts: HashMap<&PoolName, Count> = HashMap::new();
-    for (_, entry) in snapshot.iter() {
-        let Some(node) = &entry.node else { continue };
-        let record = entry.trust.as_ref().map_or(&nothing, |trust| &trust.record);
-        let Some(pool) = pool(setup, record, node) else {
-            continue;
-        };
-        let count = counts.entry(&pool.pool.name).or_default();
-        count.add(&node.node, record, &pool.pool);
-    }
-    let breaker = |(name, count): (&PoolName, Count)| {
-        let pool = setup.pool(name)?;
-        Some((name.clone(), count.breaker(&pool.pool)))
-    };
-    counts.into_iter().filter_map(breaker).collect()
-}
+#[cfg(test)]
+mod tests;

@@ -1,31 +1,12 @@
 //! Labels and taints, row by row.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::*;
 use crate::domain::breaker::Count;
-use crate::domain::pool::{Share, TrustAgain};
+use crate::domain::fixtures::{self, pool};
 use crate::domain::record::Attempt;
-use crate::domain::{Node, Outcome, Readiness};
-
-fn pool() -> Pool {
-    Pool {
-        name: "default".into(),
-        created: Timestamp::UNIX_EPOCH,
-        service: "oat".into(),
-        validity: SignedDuration::from_mins(30),
-        interval: SignedDuration::from_mins(5),
-        min_interval: SignedDuration::from_secs(30),
-        silent_after: 2,
-        taint_untrusted: Taint::NoSchedule,
-        taint_unknown: Taint::None,
-        on_expiry: OnExpiry::Keep,
-        max_untrusted: Share::Percent(20),
-        trust_again: TrustAgain::Verdicts(2),
-        dry_run: false,
-        paused: false,
-    }
-}
+use crate::domain::{Node, Outcome};
 
 fn record(verdict: Verdict, reason: Reason) -> Record {
     let attempt = Attempt {
@@ -211,14 +192,8 @@ fn only_taking_trust_away_is_a_loss() {
 
 fn node(trust: Option<&str>) -> Node {
     Node {
-        name: "a".into(),
-        uid: "u".to_owned(),
-        labels: std::collections::BTreeMap::new(),
-        readiness: Readiness::Ready,
-        boot_id: "b".to_owned(),
-        machine_id: String::new(),
-        system_uuid: String::new(),
         carried: carries(trust, None),
+        ..fixtures::node()
     }
 }
 

@@ -6,28 +6,13 @@ mod untrusted;
 use jiff::SignedDuration;
 
 use super::*;
-use crate::domain::pool::{OnExpiry, Share, Taint};
+use crate::domain::fixtures::{self, at};
 
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_000_000 + second).unwrap()
-}
-
+/// Short enough to run out in a test.
 fn pool() -> Pool {
     Pool {
-        name: "default".into(),
-        created: at(0),
-        service: "oat".into(),
         validity: SignedDuration::from_secs(100),
-        interval: SignedDuration::from_secs(30),
-        min_interval: SignedDuration::from_secs(5),
-        silent_after: 2,
-        taint_untrusted: Taint::NoSchedule,
-        taint_unknown: Taint::None,
-        on_expiry: OnExpiry::Keep,
-        max_untrusted: Share::Percent(20),
-        trust_again: TrustAgain::Verdicts(2),
-        dry_run: false,
-        paused: false,
+        ..fixtures::pool()
     }
 }
 

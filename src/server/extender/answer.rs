@@ -30,9 +30,10 @@ pub struct Lists {
 }
 
 impl Lists {
-    /// Lists for the answer to a request of so many bytes of names.
+    /// Lists for the answer to a request of so many bytes.
     pub fn for_names(bytes: usize) -> Self {
-        let mut names = Vec::with_capacity(bytes + HEAD.len() + REFUSED.len() + NODES.len());
+        // Refusals are longer than names. Memory that is not written to costs nothing; moving does.
+        let mut names = Vec::with_capacity(2 * bytes);
         names.extend_from_slice(HEAD);
         Self {
             names,
@@ -48,7 +49,7 @@ impl Lists {
     /// None in fact: memory takes everything.
     pub fn keep(&mut self, name: &str) -> serde_json::Result<()> {
         separate(&mut self.names, b'[');
-        serde_json::to_writer(&mut self.names, name)
+        quote(&mut self.names, name)
     }
 
     /// Adds the node `name` to those that do not fit.
@@ -61,9 +62,9 @@ impl Lists {
         if !self.refused.is_empty() {
             self.refused.push(b',');
         }
-        serde_json::to_writer(&mut self.refused, name)?;
+        quote(&mut self.refused, name)?;
         self.refused.push(b':');
-        serde_json::to_writer(&mut self.refused, refusal.as_str())
+        quote(&mut self.refused, refusal.as_str())
     }
 
     /// The answer to a request with names.
@@ -121,7 +122,7 @@ impl Allowed {
     /// None in fact: memory takes everything.
     pub fn add(&mut self, name: &str, victims: &impl Serialize) -> serde_json::Result<()> {
         separate(&mut self.0, b'{');
-        serde_json::to_writer(&mut self.0, name)?;
+        quote(&mut self.0, name)?;
         self.0.push(b':');
         serde_json::to_writer(&mut self.0, victims)
     }
@@ -151,8 +152,8 @@ impl Answer {
     ///
     /// None in fact: memory takes everything.
     pub fn error(sentence: &str) -> serde_json::Result<Self> {
-        let mut all = br#"{"NodeNames":[],"FailedNodes":{},"FailedAndUnresolvableNodes":{},"Nodes":null,"Error":"#.to_vec();
-        serde_json::to_writer(&mut all, sentence)?;
+        let mut all = [HEAD, REFUSED, br#"},"Nodes":null,"Error":"#].concat();
+        quote(&mut all, sentence)?;
         all.push(b'}');
         Ok(Self {
             pieces: vec![all.into()],
@@ -176,5 +177,40 @@ impl Answer {
 fn separate(list: &mut Vec<u8>, open: u8) {
     if list.last() != Some(&open) {
         list.push(b',');
+    }
+}
+
+/// Adds `text` as a JSON string.
+///
+/// `serde_json` looks at one byte after the other, which took a fifth of a request's time. Names
+/// of nodes have nothing to escape, and that is found out for many bytes at once.
+fn quote(list: &mut Vec<u8>, text: &str) -> serde_json::Result<()> {
+    let escapes = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    // No early end, so that the compiler makes vector instructions of it.
+    if text.bytes().fold(false, |any, byte| any | escapes(byte)) {
+        return serde_json::to_writer(list, text);
+    }
+    list.push(b'"');
+    list.extend_from_slice(text.as_bytes());
+    list.push(b'"');
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_string_is_quoted_as_serde_json_does(text in any::<String>(), tail in "[ -~]{0,40}") {
+            for text in [&text, &tail, &format!("{tail}{text}")] {
+                let mut given = Vec::new();
+                quote(&mut given, text).unwrap();
+
+                prop_assert_eq!(given, serde_json::to_vec(text).unwrap());
+            }
+        }
     }
 }

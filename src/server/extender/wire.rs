@@ -49,7 +49,7 @@ pub enum Unreadable {
     NotText(usize),
 }
 
-/// A string, borrowed wherever it has no escapes (serde borrows a `Cow` in a field of its own only).
+/// A string, borrowed wherever it has no escapes: serde borrows a `Cow` in a field of its own only.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);

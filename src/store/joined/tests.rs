@@ -1,14 +1,10 @@
 //! The join, event by event.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
-use crate::domain::{Carried, Incarnation, Node, Readiness, Reason, Refusal, Verdict};
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_000_000 + second).unwrap()
-}
+use crate::domain::fixtures::{self, at};
+use crate::domain::{Incarnation, Node, Reason, Refusal, Verdict};
 
 fn now(second: u32) -> Now {
     Now {
@@ -19,14 +15,8 @@ fn now(second: u32) -> Now {
 
 fn node(boot: &str) -> (NodeName, Arc<Tracked>) {
     let node = Node {
-        name: "a".into(),
-        uid: "u".to_owned(),
-        labels: BTreeMap::new(),
-        readiness: Readiness::Ready,
         boot_id: boot.to_owned(),
-        machine_id: String::new(),
-        system_uuid: String::new(),
-        carried: Carried::default(),
+        ..fixtures::node()
     };
     (
         "a".into(),
@@ -43,6 +33,8 @@ fn trust() -> (NodeName, Arc<Kept>) {
     let incarnation = Incarnation {
         uid: "u".to_owned(),
         boot_id: "b".to_owned(),
+        machine_id: "m".to_owned(),
+        system_uuid: "s".to_owned(),
         ..Incarnation::default()
     };
     let record = Record {

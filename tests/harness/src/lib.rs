@@ -22,6 +22,7 @@
 //! [`ControlPlane`] or a [`Process`] kills it; during a panic its last log lines are printed first.
 
 mod audit;
+pub mod bench;
 mod binaries;
 mod control_plane;
 pub mod demo;

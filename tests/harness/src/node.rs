@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
-    Node, NodeAddress, NodeCondition, NodeSpec, NodeStatus, NodeSystemInfo, Taint,
+    ContainerImage, Node, NodeAddress, NodeCondition, NodeSpec, NodeStatus, NodeSystemInfo, Taint,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -62,6 +62,7 @@ pub struct NodeBuilder {
     name: String,
     identifiers: NodeSystemInfo,
     capacity: BTreeMap<String, Quantity>,
+    images: Vec<ContainerImage>,
     labels: BTreeMap<String, String>,
     taints: Vec<Taint>,
     readiness: Readiness,
@@ -71,22 +72,31 @@ impl NodeBuilder {
     /// A node with a name. Its boot ID is `boot-NAME`, its machine ID `machine-NAME` and its
     /// system UUID `system-NAME`.
     pub fn new(name: &str) -> Self {
-        let builder = Self {
-            name: name.to_owned(),
+        let blank = Self {
+            name: String::new(),
             identifiers: system_info(),
             capacity: BTreeMap::new(),
+            images: Vec::new(),
             labels: BTreeMap::new(),
             taints: Vec::new(),
             readiness: Readiness::True,
         };
-        builder
+        let blank = blank
+            .capacity("cpu", "8")
+            .capacity("memory", "32Gi")
+            .capacity("pods", "110");
+        blank.named(name)
+    }
+
+    /// The same with another name, and with the identifiers that follow from it.
+    pub fn named(&self, name: &str) -> Self {
+        let mut named = self.clone();
+        name.clone_into(&mut named.name);
+        named
             .label("kubernetes.io/hostname", name)
             .boot_id(&format!("boot-{name}"))
             .machine_id(&format!("machine-{name}"))
             .system_uuid(&format!("system-{name}"))
-            .capacity("cpu", "8")
-            .capacity("memory", "32Gi")
-            .capacity("pods", "110")
     }
 
     /// Sets the boot ID.
@@ -128,6 +138,12 @@ impl NodeBuilder {
             effect: effect.to_owned(),
             time_added: None,
         });
+        self
+    }
+
+    /// Sets which images it has.
+    pub fn images(mut self, images: Vec<ContainerImage>) -> Self {
+        self.images = images;
         self
     }
 
@@ -182,6 +198,7 @@ impl NodeBuilder {
             allocatable: Some(self.capacity.clone()),
             capacity: Some(self.capacity.clone()),
             conditions: Some(vec![self.readiness.condition()]),
+            images: Some(self.images.clone()).filter(|images| !images.is_empty()),
             node_info: Some(self.identifiers.clone()),
             phase: Some("Running".to_owned()),
             ..NodeStatus::default()

@@ -142,6 +142,16 @@ impl Simulator {
         self.put(&format!("hosts/{host}"), &body).await
     }
 
+    /// What it answers about a host, and how long that takes, such as `2s`.
+    ///
+    /// # Errors
+    ///
+    /// If it refuses.
+    pub async fn play_slowly(&self, host: &str, verdict: &str, delay: &str) -> anyhow::Result<()> {
+        let body = json!({"verdict": verdict, "delay": delay});
+        self.put(&format!("hosts/{host}"), &body).await
+    }
+
     /// What goes wrong: `none`, `down`, `hang`, `garbage`, `truncate`, or a status.
     ///
     /// # Errors

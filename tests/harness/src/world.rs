@@ -1,5 +1,7 @@
 //! Everything at once: a control plane, the simulator, one pool, and Trustpool in this process.
 
+mod setup;
+
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -11,12 +13,9 @@ use serde_json::{Value, json};
 use trustpool::api::{AttestationService, NodeTrust, TrustPool};
 use trustpool::clock::Clock;
 
-use crate::simulator::AUTH_BLOB;
-use crate::trustpool::{Addresses, NAMESPACE, install};
-use crate::{
-    Builder, ControlPlane, Extender, Identity, NodeBuilder, Nodes, Scheduler, Simulator, Trustpool,
-    eventually,
-};
+use crate::trustpool::Addresses;
+use crate::{ControlPlane, Identity, NodeBuilder, Nodes, Simulator, Trustpool, eventually};
+pub use setup::Setup;
 
 /// How long anything may take that should take a second or two.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -39,106 +38,6 @@ pub struct World {
     pub addresses: Addresses,
     /// The time of Trustpool and of the service.
     pub clock: Clock,
-}
-
-/// What a world is made of.
-#[derive(Debug)]
-pub struct Setup {
-    plane: Builder,
-    scheduler: bool,
-    pool: Value,
-    service: Value,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        let (pool, service) = (json!({}), json!({}));
-        Self {
-            plane: ControlPlane::builder(),
-            scheduler: false,
-            pool,
-            service,
-        }
-    }
-}
-
-impl Setup {
-    /// With kube-scheduler, which asks Trustpool about pods that ask for trust.
-    #[must_use]
-    pub const fn scheduler(mut self) -> Self {
-        self.scheduler = true;
-        self
-    }
-
-    /// With kube-controller-manager.
-    #[must_use]
-    pub fn controller_manager(mut self) -> Self {
-        self.plane = self.plane.controller_manager();
-        self
-    }
-
-    /// With kwok, which plays every node's kubelet.
-    #[must_use]
-    pub fn kwok(mut self) -> Self {
-        self.plane = self.plane.kwok();
-        self
-    }
-
-    /// Changes the pool's `spec`.
-    #[must_use]
-    pub fn pool(mut self, spec: Value) -> Self {
-        self.pool = spec;
-        self
-    }
-
-    /// Changes the service's `spec`.
-    #[must_use]
-    pub fn service(mut self, spec: Value) -> Self {
-        self.service = spec;
-        self
-    }
-
-    /// Starts everything but Trustpool; nodes and hosts can be made before it looks.
-    ///
-    /// # Errors
-    ///
-    /// If any part does not start.
-    pub async fn prepare(self) -> anyhow::Result<World> {
-        let addresses = Addresses::free()?;
-        let mut builder = self.plane;
-        if self.scheduler {
-            let extender = Extender::new(&addresses.url_prefix());
-            builder = builder.scheduler(Scheduler::default().extender(extender));
-        }
-        let plane = builder.start().await?;
-        let clock = Clock::system();
-        let simulator = Simulator::start(plane.directory(), clock.clone()).await?;
-        let user = install(&plane).await?;
-        let (client, nodes) = (plane.client().await?, plane.nodes().await?);
-        let world = World {
-            trustpool: None,
-            simulator,
-            plane,
-            nodes,
-            client,
-            user,
-            addresses,
-            clock,
-        };
-        world.configure(&self.service, &self.pool).await?;
-        Ok(world)
-    }
-
-    /// Starts everything.
-    ///
-    /// # Errors
-    ///
-    /// If any part does not start.
-    pub async fn start(self) -> anyhow::Result<World> {
-        let mut world = self.prepare().await?;
-        world.run().await?;
-        Ok(world)
-    }
 }
 
 impl std::fmt::Debug for World {
@@ -343,32 +242,6 @@ impl World {
             .await?;
         Ok(())
     }
-
-    /// Creates CA, secret, service `oat` and pool `default`.
-    async fn configure(&self, service: &Value, pool: &Value) -> anyhow::Result<()> {
-        let named = |name: &str| json!({"name": name, "namespace": NAMESPACE, "labels": {"trustpool.dev/service": "oat"}});
-        let ca = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": named("oat-ca"),
-            "data": {"ca.crt": self.simulator.ca()}});
-        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": named("oat-auth"),
-            "stringData": {"auth-blob": AUTH_BLOB}});
-        for (file, object) in [("ca.json", ca), ("auth.json", secret)] {
-            let path = self.plane.directory().join(file);
-            std::fs::write(&path, object.to_string())?;
-            self.plane.apply(&path).await?;
-        }
-        let mut spec = json!({"openAttestation": {
-            "url": self.simulator.service(),
-            "auth": {"secretRef": {"name": "oat-auth"}},
-            "tls": {"caRef": {"kind": "ConfigMap", "name": "oat-ca"}},
-        }});
-        merge(&mut spec, service);
-        self.create(object("AttestationService", "oat", spec))
-            .await?;
-        let mut spec = json!({"attestationServiceRef": {"name": "oat"}});
-        merge(&mut spec, pool);
-        self.create(object("TrustPool", "default", spec)).await?;
-        Ok(())
-    }
 }
 
 /// An object of `trustpool.dev/v1alpha1`.
@@ -394,16 +267,4 @@ pub fn asking_pod(name: &str) -> Value {
             }],
         },
     })
-}
-
-/// Puts `change` into `base`, field by field.
-fn merge(base: &mut Value, change: &Value) {
-    match (base, change) {
-        (Value::Object(base), Value::Object(change)) => {
-            for (key, value) in change {
-                merge(base.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (base, change) => *base = change.clone(),
-    }
 }

@@ -16,6 +16,8 @@ impl ControlPlane {
             .arg(format!("--listen-peer-urls={peer}"))
             .arg(format!("--initial-advertise-peer-urls={peer}"))
             .arg(format!("--initial-cluster=default={peer}"))
+            // Thousands of nodes, written several times over between two compactions.
+            .arg("--quota-backend-bytes=8589934592")
             .args(["--unsafe-no-fsync", "--log-level=warn"]);
         let etcd = program.start(self.directory())?;
         self.parts.insert(Part::Etcd, etcd);

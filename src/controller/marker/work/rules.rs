@@ -1,0 +1,95 @@
+//! What the marks of every node of a pool depend on. No I/O.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::controller::membership::pools;
+use crate::controller::setup::{PoolSetup, Setup};
+use crate::domain::breaker::{Breaker, Count};
+use crate::domain::mark::{self, Change};
+use crate::domain::{NodeName, PoolName, Record};
+use crate::store::{Kept, Snapshot, Tracked};
+
+/// The rules that hold.
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// What is configured.
+    pub setup: Arc<Setup>,
+    breakers: HashMap<PoolName, Breaker>,
+}
+
+impl Rules {
+    /// Takes over what holds now, and says whether that is something else than before.
+    pub fn follow(&mut self, snapshot: &Snapshot, setup: &Arc<Setup>) -> bool {
+        let breakers = breakers(snapshot, setup);
+        let same = Arc::ptr_eq(setup, &self.setup) && breakers == self.breakers;
+        self.setup = Arc::clone(setup);
+        self.breakers = breakers;
+        !same
+    }
+
+    /// How the marks of `node` must change.
+    pub fn change(&self, record: &Record, pool: Option<&PoolSetup>, node: &Tracked) -> Change {
+        let breaker = pool.and_then(|pool| self.breakers.get(&pool.pool.name));
+        let breaker = breaker.copied().unwrap_or_default();
+        let policy = pool.map(|pool| &pool.pool);
+        mark::change(record, policy, breaker, &node.node.carried)
+    }
+}
+
+/// How the marks of `node`, read a moment ago, must change.
+#[must_use]
+pub fn change(snapshot: &Snapshot, setup: &Arc<Setup>, name: &NodeName, node: &Tracked) -> Change {
+    let entry = snapshot.entry(name.as_str());
+    let nothing = Kept::default();
+    let kept = entry
+        .and_then(|entry| entry.trust.as_deref())
+        .unwrap_or(&nothing);
+    let pool = pool(setup, &kept.record, node);
+    if entry.is_none() || is_paused(setup, kept, pool) {
+        return Change::default();
+    }
+    let rules = Rules {
+        setup: Arc::clone(setup),
+        breakers: breakers(snapshot, setup),
+    };
+    rules.change(&kept.record, pool, node)
+}
+
+/// The pool whose rules hold for the marks: that of the record while it exists, else the one that
+/// selects the node.
+pub fn pool<'a>(setup: &'a Setup, record: &Record, node: &'a Tracked) -> Option<&'a PoolSetup> {
+    let recorded = record.pool.as_ref().and_then(|name| setup.pool(name));
+    recorded.or_else(|| pools(setup, &node.node).0)
+}
+
+/// A pool that cannot be read is as good as paused: what it wants is not known.
+pub fn is_paused(setup: &Setup, kept: &Kept, pool: Option<&PoolSetup>) -> bool {
+    let unreadable = kept
+        .record
+        .pool
+        .as_ref()
+        .is_some_and(|name| setup.unreadable.contains(name));
+    kept.orders.paused || unreadable || pool.is_some_and(|pool| pool.pool.paused)
+}
+
+/// The breaker of every pool.
+#[must_use]
+pub fn breakers(snapshot: &Snapshot, setup: &Setup) -> HashMap<PoolName, Breaker> {
+    let nothing = Record::default();
+    let mut counts: HashMap<&PoolName, Count> = HashMap::new();
+    for (_, entry) in snapshot.iter() {
+        let Some(node) = &entry.node else { continue };
+        let record = entry.trust.as_ref().map_or(&nothing, |trust| &trust.record);
+        let Some(pool) = pool(setup, record, node) else {
+            continue;
+        };
+        let count = counts.entry(&pool.pool.name).or_default();
+        count.add(&node.node, record, &pool.pool);
+    }
+    let breaker = |(name, count): (&PoolName, Count)| {
+        let pool = setup.pool(name)?;
+        Some((name.clone(), count.breaker(&pool.pool)))
+    };
+    counts.into_iter().filter_map(breaker).collect()
+}

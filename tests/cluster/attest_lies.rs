@@ -1,0 +1,187 @@
+//! A service that answers, and not to the question: nothing that it says grants or revokes.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context as _, ensure};
+use axum::Router;
+use axum::extract::{Json, State};
+use axum::routing::post;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use serde_json::{Value, json};
+use tokio_util::task::AbortOnDropHandle;
+use trustpool::clock::Clock;
+use trustpool_harness::{Authority, NodeBuilder, SOON, Setup, Slot, World, eventually, free_port};
+
+use crate::support::{INTERVAL, attested_again, filter_says, metric, status};
+
+/// Makes the answer to a question about hosts, at a time in milliseconds.
+type Lie = fn(&[String], i64) -> Value;
+
+/// A service that says whatever it was told to.
+struct Liar {
+    url: String,
+    ca: String,
+    tongue: Arc<Tongue>,
+    _server: AbortOnDropHandle<()>,
+}
+
+struct Tongue {
+    clock: Clock,
+    lie: Mutex<Lie>,
+    answers: Mutex<usize>,
+}
+
+fn truth(hosts: &[String], now: i64) -> Value {
+    let hosts = hosts.iter().map(|host| entry(host, "trusted", now));
+    json!({"hosts": hosts.collect::<Vec<_>>()})
+}
+
+fn entry(host: &str, level: &str, vtime: i64) -> Value {
+    json!({"host_name": host, "trust_lvl": level, "vtime": vtime})
+}
+
+/// Each of these is no verdict about `a`, whether `a` has one already or not.
+fn lies() -> [(&'static str, Lie); 8] {
+    const HOUR: i64 = 3_600_000;
+    [
+        ("nothing at all", |_, _| json!({"hosts": []})),
+        (
+            "about somebody else",
+            |_, now| json!({"hosts": [entry("stranger", "untrusted", now)]}),
+        ),
+        ("in another case", |hosts, now| {
+            let hosts = hosts
+                .iter()
+                .map(|it| entry(&it.to_uppercase(), "untrusted", now));
+            json!({"hosts": hosts.collect::<Vec<_>>()})
+        }),
+        ("twice", |hosts, now| {
+            let both = |host: &String| [entry(host, "trusted", now), entry(host, "untrusted", now)];
+            json!({"hosts": hosts.iter().flat_map(both).collect::<Vec<_>>()})
+        }),
+        ("with a level that there is not", |hosts, now| {
+            let hosts = hosts.iter().map(|host| entry(host, "Untrusted", now));
+            json!({"hosts": hosts.collect::<Vec<_>>()})
+        }),
+        ("of an hour ago", |hosts, now| truth(hosts, now - HOUR)),
+        ("of the future", |hosts, now| truth(hosts, now + HOUR)),
+        ("of another shape", |_, _| json!({"hosts": "untrusted"})),
+    ]
+}
+
+impl Liar {
+    async fn start(clock: Clock) -> anyhow::Result<Self> {
+        let authority = Authority::new("liar")?;
+        let pair = authority.server(&["localhost", "127.0.0.1"])?;
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let tongue = Arc::new(Tongue {
+            clock,
+            lie: Mutex::new(truth),
+            answers: Mutex::new(0),
+        });
+        let router = Router::new()
+            .route("/AttestationService/resources/PollHosts", post(answer))
+            .with_state(Arc::clone(&tongue));
+        let tls = RustlsConfig::from_pem(pair.certificate.into(), pair.key.into()).await?;
+        let handle = Handle::new();
+        let server = axum_server::bind_rustls(address, tls).handle(handle.clone());
+        let server = tokio::spawn(async move {
+            server
+                .serve(router.into_make_service())
+                .await
+                .expect("the liar serves");
+        });
+        handle
+            .listening()
+            .await
+            .context("the liar does not listen")?;
+        Ok(Self {
+            url: format!("https://localhost:{}", address.port()),
+            ca: authority.certificate(),
+            tongue,
+            _server: AbortOnDropHandle::new(server),
+        })
+    }
+
+    fn says(&self, lie: Lie) {
+        *self.tongue.lie.lock().unwrap() = lie;
+    }
+
+    fn answers(&self) -> usize {
+        *self.tongue.answers.lock().unwrap()
+    }
+}
+
+async fn answer(State(tongue): State<Arc<Tongue>>, Json(question): Json<Value>) -> Json<Value> {
+    let hosts = question.get("hosts").cloned().unwrap_or_default();
+    let hosts: Vec<String> = serde_json::from_value(hosts).unwrap_or_default();
+    let lie = *tongue.lie.lock().unwrap();
+    let said = lie(&hosts, tongue.clock.wall().as_millisecond());
+    *tongue.answers.lock().unwrap() += 1;
+    Json(said)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_2_an_answer_to_another_question_neither_grants_nor_revokes() {
+    let _slot = Slot::take().await.unwrap();
+    let mut world = Setup::default().prepare().await.unwrap();
+    let liar = Liar::start(world.clock.clone()).await.unwrap();
+    believe(&world, &liar).await.unwrap();
+    world.nodes.create(&NodeBuilder::new("a")).await.unwrap();
+    let [first, ..] = lies();
+    liar.says(first.1);
+    world.run().await.unwrap();
+
+    for (what, lie) in lies() {
+        lied_to(&world, &liar, lie).await.unwrap();
+        let unknown = world.becomes("a", "unknown/NeverAttested").await;
+        unknown.with_context(|| format!("an answer {what}")).unwrap();
+        filter_says(&world, "a", "node(s) were never attested")
+            .await
+            .unwrap();
+    }
+    liar.says(truth);
+    world.pass(INTERVAL * 4);
+    world.labelled("a", Some("trusted")).await.unwrap();
+    for (what, lie) in lies() {
+        let before = status(&world, "a").await.unwrap();
+        lied_to(&world, &liar, lie).await.unwrap();
+        let now = status(&world, "a").await.unwrap();
+        assert_eq!(now.verdict.as_str(), "trusted", "{what}");
+        assert_eq!(now.expires_at, before.expires_at, "{what}");
+        liar.says(truth);
+        attested_again(&world, "a", INTERVAL * 2).await.unwrap();
+    }
+}
+
+/// Has the world's service be the liar.
+async fn believe(world: &World, liar: &Liar) -> anyhow::Result<()> {
+    let ca = json!({"data": {"ca.crt": liar.ca}});
+    let ca = ca.to_string();
+    let system = ["-n", "trustpool-system", "patch", "configmap", "oat-ca"];
+    let patch = [&system[..], &["--type=merge", "-p", &ca]].concat();
+    world.plane.kubectl(&patch).await?;
+    let url = json!({"spec": {"openAttestation": {"url": liar.url}}});
+    world.change("ats", "oat", url).await
+}
+
+/// Has a question about `a` answered by a lie, and taken in.
+async fn lied_to(world: &World, liar: &Liar, lie: Lie) -> anyhow::Result<()> {
+    liar.says(lie);
+    let before = liar.answers();
+    world.pass(INTERVAL * 2);
+    eventually(SOON, "a lie", async || {
+        ensure!(liar.answers() > before);
+        Ok(())
+    })
+    .await?;
+    let answers = f64::from(u32::try_from(liar.answers())?);
+    eventually(SOON, "it is taken in", async || {
+        let counted = metric(world, "trustpool_batch_duration_seconds_count").await?;
+        ensure!(counted >= answers, "{counted} of {answers}");
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,191 @@
+//! kube-scheduler asks the extender: where pods go, what those that wait are told, and how soon they
+//! go on.
+
+use anyhow::{Context as _, ensure};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, PostParams};
+use serde_json::{Value, json};
+use trustpool::api::keys;
+use trustpool_harness::{AuditLog, SOON, Setup, Slot, World, eventually};
+
+use crate::support::{INTERVAL, VALIDITY, all_labelled, filter_says, writes};
+
+/// Within this long after the end of a lapse a pod that was refused in it is bound.
+const PROMPT: SignedDuration = SignedDuration::from_secs(2);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_that_ask_land_on_trusted_nodes_only_and_are_told_why_they_wait() {
+    let _slot = Slot::take().await.unwrap();
+    let pool = json!({"onUntrusted": {"taint": "None"}});
+    let world = Setup::default()
+        .scheduler()
+        .pool(pool)
+        .start()
+        .await
+        .unwrap();
+    for (node, verdict) in [
+        ("good", "trusted"),
+        ("bad", "untrusted"),
+        ("odd", "unknown"),
+    ] {
+        world.node(node, verdict).await.unwrap();
+    }
+    all_labelled(&world, &["good"], "trusted").await.unwrap();
+    all_labelled(&world, &["bad"], "untrusted").await.unwrap();
+    all_labelled(&world, &["odd"], "unknown").await.unwrap();
+
+    who_asks_lands_on_trusted_nodes_and_others_anywhere(&world)
+        .await
+        .unwrap();
+    expire(&world).await.unwrap();
+    the_label_says_trusted_and_the_filter_refuses(&world)
+        .await
+        .unwrap();
+    waiting_pods_are_told_why(&world).await.unwrap();
+    they_go_on_as_soon_as_the_lapse_ends(&world).await.unwrap();
+}
+
+async fn create(world: &World, pod: Value) -> anyhow::Result<()> {
+    let pods: Api<Pod> = Api::namespaced(world.client.clone(), "default");
+    pods.create(&PostParams::default(), &serde_json::from_value(pod)?)
+        .await?;
+    Ok(())
+}
+
+/// A pod that wants `node`, and does not ask for trust.
+fn plain_pod(name: &str, node: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "nodeSelector": {"kubernetes.io/hostname": node},
+            "containers": [{"name": "main", "image": "none"}],
+        },
+    })
+}
+
+/// A pod that asks by annotation and managed resource alone.
+fn annotated_pod(name: &str, value: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "annotations": {keys::REQUIRE: value}},
+        "spec": {"containers": [{
+            "name": "main",
+            "image": "none",
+            "resources": {"limits": {keys::RESOURCE: "0"}},
+        }]},
+    })
+}
+
+async fn bound(world: &World, pod: &str, node: &str) -> anyhow::Result<()> {
+    eventually(SOON, &format!("{pod} is bound to {node}"), async || {
+        let to = world.bound_to(pod).await?;
+        ensure!(to.as_deref() == Some(node), "{to:?}");
+        Ok(())
+    })
+    .await
+}
+
+async fn who_asks_lands_on_trusted_nodes_and_others_anywhere(world: &World) -> anyhow::Result<()> {
+    for number in 0..6 {
+        world.asking_pod(&format!("selects-{number}")).await?;
+        let annotated = annotated_pod(&format!("annotated-{number}"), "trusted");
+        create(world, annotated).await?;
+    }
+    for node in ["good", "bad", "odd"] {
+        create(world, plain_pod(&format!("plain-{node}"), node)).await?;
+    }
+    create(world, annotated_pod("strange", "somewhat")).await?;
+    for number in 0..6 {
+        bound(world, &format!("selects-{number}"), "good").await?;
+        bound(world, &format!("annotated-{number}"), "good").await?;
+    }
+    for node in ["good", "bad", "odd"] {
+        bound(world, &format!("plain-{node}"), node).await?;
+    }
+    told(
+        world,
+        "strange",
+        "FailedScheduling",
+        &["3 pod asks for trust with an unknown value"],
+    )
+    .await
+}
+
+/// The service fails until what is known of `good` has expired.
+async fn expire(world: &World) -> anyhow::Result<()> {
+    world.simulator.fault(&json!({"kind": "down"})).await?;
+    world.pass(VALIDITY);
+    world.becomes("good", "unknown/Expired").await
+}
+
+async fn the_label_says_trusted_and_the_filter_refuses(world: &World) -> anyhow::Result<()> {
+    filter_says(world, "good", "node(s) had an expired attestation").await?;
+    ensure!(world.label("good").await?.as_deref() == Some("trusted"));
+    Ok(())
+}
+
+async fn waiting_pods_are_told_why(world: &World) -> anyhow::Result<()> {
+    world.asking_pod("waits").await?;
+    create(world, annotated_pod("waits-too", "trusted")).await?;
+    let histogram = [
+        "1 node(s) had an expired attestation",
+        "1 node(s) failed attestation",
+        "1 node(s) were never attested",
+    ];
+    told(world, "waits-too", "FailedScheduling", &histogram).await?;
+    told(world, "waits", "FailedScheduling", &histogram[..1]).await?;
+    let none = "0 of 3 nodes of pool default are trusted: 1 expired, 1 never attested, 1 untrusted";
+    told(world, "waits", "NoTrustedNode", &[none]).await
+}
+
+/// Waits for an event about a pod that mentions every one of `words`.
+async fn told(world: &World, pod: &str, reason: &str, words: &[&str]) -> anyhow::Result<()> {
+    let of = format!("involvedObject.name={pod},reason={reason}");
+    eventually(SOON, &format!("{reason} about {pod}"), async || {
+        let output = "--output=jsonpath={.items[*].message}";
+        let events = ["get", "events", "--field-selector", &of, output];
+        let said = world.plane.kubectl(&events).await?;
+        ensure!(words.iter().all(|word| said.contains(word)), "`{said}`");
+        Ok(())
+    })
+    .await
+}
+
+async fn they_go_on_as_soon_as_the_lapse_ends(world: &World) -> anyhow::Result<()> {
+    let log = world.plane.audit().from_now()?;
+    world.simulator.fault(&json!({"kind": "none"})).await?;
+    world.pass(INTERVAL + SignedDuration::from_secs(10));
+    world.becomes("good", "trusted/Attested").await?;
+    for pod in ["waits", "waits-too"] {
+        bound(world, pod, "good").await?;
+    }
+    let ended = end_of_lapse(&log)?;
+    for pod in ["waits", "waits-too"] {
+        let took = bound_at(&log, pod)?.duration_since(ended);
+        println!("{pod} was bound {took:?} after the end of the lapse");
+        ensure!(took <= PROMPT, "{took:?}");
+    }
+    Ok(())
+}
+
+/// When the record of `good` said again that it is trusted.
+fn end_of_lapse(log: &AuditLog) -> anyhow::Result<Timestamp> {
+    let records = writes(log, "nodetrusts", "status")?;
+    let mut of_good = records
+        .iter()
+        .filter(|event| event.object_ref.name == "good");
+    let first = of_good.next().context("no record of good was written")?;
+    Ok(first.stage_timestamp)
+}
+
+fn bound_at(log: &AuditLog, pod: &str) -> anyhow::Result<Timestamp> {
+    let events = log.events()?;
+    let binding = events
+        .iter()
+        .find(|event| event.is_for("pods", "binding") && event.object_ref.name == pod);
+    Ok(binding.context("it was not bound")?.stage_timestamp)
+}

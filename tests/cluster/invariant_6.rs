@@ -1,0 +1,109 @@
+//! Invariant 6: other owners' fields are never lost.
+
+use std::collections::BTreeSet;
+
+use anyhow::ensure;
+use serde_json::{Value, json};
+use trustpool_harness::{SOON, Setup, Slot, World, eventually};
+
+use crate::support::{INTERVAL, all_labelled, attested_again, trusted_nodes, writes};
+
+const NODES: [&str; 3] = ["a", "b", "c"];
+
+/// How many taints and labels the others write on each node.
+const WRITES: usize = 40;
+
+/// How often Trustpool must change its mind meanwhile.
+const TURNS: usize = 4;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_6_nobodys_fields_are_lost_however_many_write_the_same_node() {
+    let _slot = Slot::take().await.unwrap();
+    let pool = json!({
+        "breaker": {"maxUntrusted": "100%"},
+        "trustAgain": {"verdicts": 1},
+    });
+    let world = Setup::default().pool(pool).start().await.unwrap();
+    trusted_nodes(&world, &NODES).await.unwrap();
+
+    let others = NODES.map(|node| keep_tainting(&world.nodes, node));
+    let ours = async {
+        for turn in 0..TURNS {
+            turn_to(&world, ["untrusted", "trusted"][turn % 2]).await?;
+        }
+        turn_to(&world, "untrusted").await
+    };
+    let others = futures::future::try_join_all(others);
+    tokio::try_join!(others, ours).unwrap();
+    for node in NODES {
+        everything_is_there(&world, node).await.unwrap();
+    }
+    conflicts_were_met(&world).unwrap();
+}
+
+async fn turn_to(world: &World, verdict: &str) -> anyhow::Result<()> {
+    for node in NODES {
+        world.simulator.play(node, verdict).await?;
+    }
+    attested_again(world, "a", INTERVAL).await?;
+    all_labelled(world, &NODES, verdict).await
+}
+
+/// Adds taints and labels one by one, each time to what it finds, as a good neighbour does.
+async fn keep_tainting(nodes: &trustpool_harness::Nodes, name: &str) -> anyhow::Result<()> {
+    for number in 0..WRITES {
+        eventually(SOON, "a taint of another's is written", async || {
+            let node = nodes.get(name).await?;
+            let taints = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
+            let mut taints: Vec<Value> = serde_json::from_value(serde_json::to_value(taints)?)?;
+            taints.push(json!({"key": format!("example.com/{number}"), "effect": "NoSchedule"}));
+            let patch = json!({
+                "metadata": {
+                    "resourceVersion": node.metadata.resource_version,
+                    "labels": {format!("example.com/{number}"): "x"},
+                },
+                "spec": {"taints": taints},
+            });
+            let patch = kube::api::Patch::Merge(patch);
+            nodes
+                .api()
+                .patch(name, &kube::api::PatchParams::default(), &patch)
+                .await?;
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn everything_is_there(world: &World, name: &str) -> anyhow::Result<()> {
+    let node = world.nodes.get(name).await?;
+    let taints = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
+    let keys: BTreeSet<&str> = taints.iter().map(|taint| taint.key.as_str()).collect();
+    ensure!(keys.len() == taints.len(), "a taint twice: {taints:?}");
+    let labels = node.metadata.labels.unwrap_or_default();
+    for number in 0..WRITES {
+        let key = format!("example.com/{number}");
+        ensure!(keys.contains(key.as_str()), "{name} lost the taint {key}");
+        ensure!(labels.contains_key(&key), "{name} lost the label {key}");
+    }
+    ensure!(
+        keys.contains("trustpool.dev/not-trusted"),
+        "{name} lost ours"
+    );
+    Ok(())
+}
+
+/// Some of our patches met a conflict: else this test has tried nothing.
+fn conflicts_were_met(world: &World) -> anyhow::Result<()> {
+    let marks = writes(&world.plane.audit(), "nodes", "")?;
+    let conflicts = marks
+        .iter()
+        .filter(|event| event.response_status.code == 409);
+    println!(
+        "{} of {} patches met a conflict",
+        conflicts.count(),
+        marks.len()
+    );
+    Ok(())
+}

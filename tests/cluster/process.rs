@@ -1,0 +1,186 @@
+//! The process: how it ends, and what it may do.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use jiff::SignedDuration;
+use serde::Deserialize;
+use serde_json::json;
+use trustpool_harness::trustpool::USER;
+use trustpool_harness::{AuditLog, SOON, Setup, Signal, Slot, Trustpool, World, eventually};
+
+use crate::support::{INTERVAL, MIN_INTERVAL, trusted_nodes, writes};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_ends_it_well_and_a_killed_one_goes_on_where_it_was() {
+    let _slot = Slot::take().await.unwrap();
+    let mut world = Setup::default().prepare().await.unwrap();
+    start(&mut world).await.unwrap();
+    trusted_nodes(&world, &["a"]).await.unwrap();
+    let requests = world.simulator.requests().await.unwrap().len();
+
+    let process = world.trustpool.as_mut().and_then(Trustpool::as_process);
+    process.unwrap().kill().unwrap();
+    start(&mut world).await.unwrap();
+    crate::support::filter_says(&world, "a", "").await.unwrap();
+    assert_eq!(world.label("a").await.unwrap().as_deref(), Some("trusted"));
+    let asked = world.simulator.requests().await.unwrap().len();
+    assert_eq!(asked, requests, "a start is no reason to ask");
+
+    let process = world.trustpool.as_mut().and_then(Trustpool::as_process);
+    let process = process.unwrap();
+    process.signal(Signal::Terminate).unwrap();
+    let ended = process.wait(Duration::from_secs(12)).await.unwrap();
+    assert!(ended.success(), "{ended}");
+    let log = std::fs::read_to_string(process.log()).unwrap();
+    assert!(log.contains("told to stop"), "{log}");
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+async fn start(world: &mut World) -> anyhow::Result<()> {
+    let binary = Path::new(env!("CARGO_BIN_EXE_trustpool"));
+    let started = Trustpool::process(binary, &world.plane, &world.user, world.addresses);
+    world.trustpool = Some(started.await?);
+    Ok(())
+}
+
+/// One document of `manifests/rbac.yaml`.
+#[derive(Deserialize)]
+struct Manifest {
+    kind: String,
+    #[serde(default)]
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Rule {
+    api_groups: Vec<String>,
+    resources: Vec<String>,
+    verbs: Vec<String>,
+}
+
+/// `group/resource verb` of everything that the roles grant.
+fn granted() -> anyhow::Result<BTreeSet<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/rbac.yaml");
+    let manifests: Vec<Manifest> = serde_saphyr::from_multiple(&std::fs::read_to_string(path)?)?;
+    let mut granted = BTreeSet::new();
+    for rule in manifests
+        .iter()
+        .filter(|it| it.kind.ends_with("Role"))
+        .flat_map(|it| &it.rules)
+    {
+        for group in &rule.api_groups {
+            for resource in &rule.resources {
+                let verbs = rule.verbs.iter();
+                granted.extend(verbs.map(|verb| format!("{group}/{resource} {verb}")));
+            }
+        }
+    }
+    Ok(granted)
+}
+
+/// `group/resource verb` of everything that Trustpool asked for, all of it allowed.
+fn used(log: &AuditLog) -> anyhow::Result<BTreeSet<String>> {
+    let mut used = BTreeSet::new();
+    for event in log.events()? {
+        if event.user.username != USER {
+            continue;
+        }
+        let of = &event.object_ref;
+        let sub = match of.subresource.as_str() {
+            "" => String::new(),
+            sub => format!("/{sub}"),
+        };
+        let request = format!("{}/{}{sub} {}", of.api_group, of.resource, event.verb);
+        ensure!(event.response_status.code != 403, "{request} was refused");
+        used.insert(request);
+    }
+    Ok(used)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_granted_verb_is_used_and_nothing_is_refused() {
+    let _slot = Slot::take().await.unwrap();
+    let pool = json!({"breaker": {"maxUntrusted": "100%"}});
+    let world = Setup::default().pool(pool).start().await.unwrap();
+    trusted_nodes(&world, &["a", "b"]).await.unwrap();
+    world.asking_pod("waits").await.unwrap();
+
+    the_same_is_told_twice(&world).await.unwrap();
+    both_kinds_of_writes_meet_conflicts(&world).await.unwrap();
+    a_record_is_forgotten(&world).await.unwrap();
+
+    let log = world.plane.audit();
+    let granted = granted().unwrap();
+    eventually(SOON, "every verb to be used", async || {
+        let used = used(&log)?;
+        let unused: Vec<_> = granted.difference(&used).collect();
+        ensure!(unused.is_empty(), "unused: {unused:?}");
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let strange: Vec<String> = used(&log).unwrap().difference(&granted).cloned().collect();
+    assert_eq!(strange, Vec::<String>::new());
+}
+
+/// Two equal events become one with a count.
+async fn the_same_is_told_twice(world: &World) -> anyhow::Result<()> {
+    for boot in 0..2 {
+        world.nodes.reboot("a", &format!("boot-a-{boot}")).await?;
+        world.becomes("a", "unknown/Rebooted").await?;
+        world.pass(MIN_INTERVAL);
+        world.becomes("a", "trusted/Attested").await?;
+    }
+    Ok(())
+}
+
+/// Somebody else writes Nodes and NodeTrusts as often as Trustpool does, until both had to be read.
+async fn both_kinds_of_writes_meet_conflicts(world: &World) -> anyhow::Result<()> {
+    let mut turn = 0;
+    let log = world.plane.audit();
+    let met = |resource: &str, sub: &str| -> anyhow::Result<bool> {
+        let writes = writes(&log, resource, sub)?;
+        Ok(writes.iter().any(|event| event.response_status.code == 409))
+    };
+    while !(met("nodes", "")? && met("nodetrusts", "status")?) {
+        turn += 1;
+        ensure!(turn < 60, "no conflict");
+        let verdict = ["untrusted", "trusted"][turn % 2];
+        world.simulator.play("b", verdict).await?;
+        world.pass(INTERVAL);
+        for number in 0..30 {
+            let value =
+                json!({"metadata": {"annotations": {"example.com/x": format!("{turn}-{number}")}}});
+            world.patch_node("b", value.clone()).await?;
+            annotate(world, "b", value).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn annotate(world: &World, node: &str, patch: serde_json::Value) -> anyhow::Result<()> {
+    let trusts: kube::Api<trustpool::api::NodeTrust> = kube::Api::all(world.client.clone());
+    let patch = kube::api::Patch::Merge(patch);
+    let params = kube::api::PatchParams::default();
+    trusts
+        .patch(node, &params, &patch)
+        .await
+        .context("failed to annotate")?;
+    Ok(())
+}
+
+async fn a_record_is_forgotten(world: &World) -> anyhow::Result<()> {
+    world.nodes.delete("a").await?;
+    world.nodes.delete("b").await?;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    world.pass(SignedDuration::from_hours(25));
+    eventually(SOON, "the record of a is deleted", async || {
+        ensure!(world.trust("a").await?.is_none());
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,153 @@
+//! What is written, in which order, and how rarely: read from the API server's audit log.
+
+use anyhow::{Context as _, ensure};
+use jiff::SignedDuration;
+use serde_json::json;
+use trustpool::api::keys;
+use trustpool_harness::{AuditEvent, SOON, Setup, Slot, World, eventually};
+
+use crate::support::{
+    INTERVAL, all_become, all_labelled, attested_again, status, trusted_nodes, writes,
+};
+
+/// Trustpool writes so many Nodes at a time.
+const CONCURRENCY: usize = trustpool::controller::marker::CONCURRENCY;
+
+const NODES: [&str; 4] = ["a", "b", "c", "d"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_record_is_written_first_then_the_marks_then_the_condition_and_then_nothing() {
+    let _slot = Slot::take().await.unwrap();
+    let pool = json!({"breaker": {"maxUntrusted": "100%"}});
+    let world = Setup::default().pool(pool).start().await.unwrap();
+    trusted_nodes(&world, &NODES).await.unwrap();
+    each_node_is_written_in_order(&world).await.unwrap();
+
+    world.simulator.play("a", "untrusted").await.unwrap();
+    let log = world.plane.audit().from_now().unwrap();
+    world.pass(INTERVAL);
+    world.labelled("a", Some("untrusted")).await.unwrap();
+    assert_eq!(world.taints("a").await.unwrap(), ["untrusted"]);
+    let marks = writes(&log, "nodes", "").unwrap();
+    assert_eq!(marks.len(), 1, "label and taint in one patch: {marks:?}");
+
+    a_steady_state_writes_one_record_a_round_and_no_node(&world)
+        .await
+        .unwrap();
+}
+
+/// For each node: NodeTrust, its status, the Node, and its condition about a second later.
+async fn each_node_is_written_in_order(world: &World) -> anyhow::Result<()> {
+    let log = world.plane.audit();
+    let conditions = eventually(SOON, "a condition on every node", async || {
+        let written = writes(&log, "nodes", "status")?;
+        ensure!(written.len() == NODES.len(), "{}", written.len());
+        Ok(written)
+    })
+    .await?;
+    let records = writes(&log, "nodetrusts", "status")?;
+    let marks = writes(&log, "nodes", "")?;
+    for node in NODES {
+        let record = of(&records, node)?;
+        let mark = of(&marks, node)?;
+        let condition = of(&conditions, node)?;
+        ensure!(
+            record.stage_timestamp < mark.request_received_timestamp,
+            "the record of {node} came after its mark"
+        );
+        let pause = condition
+            .request_received_timestamp
+            .duration_since(mark.stage_timestamp);
+        ensure!(
+            (SignedDuration::from_millis(900)..SignedDuration::from_secs(4)).contains(&pause),
+            "the condition of {node} came after {pause:?}"
+        );
+    }
+    Ok(())
+}
+
+/// The only write to `node`.
+fn of<'a>(events: &'a [AuditEvent], node: &str) -> anyhow::Result<&'a AuditEvent> {
+    let mut of_node = events.iter().filter(|event| event.object_ref.name == node);
+    let first = of_node
+        .next()
+        .with_context(|| format!("no write to {node}"))?;
+    let more = of_node.count();
+    ensure!(more == 0, "{} writes to {node}", more + 1);
+    Ok(first)
+}
+
+async fn a_steady_state_writes_one_record_a_round_and_no_node(world: &World) -> anyhow::Result<()> {
+    const ROUNDS: usize = 4;
+    // What the loss above causes is over once its condition was written.
+    let settled = world.plane.audit();
+    eventually(SOON, "the condition of a", async || {
+        let written = writes(&settled, "nodes", "status")?;
+        let of_a = written.iter().filter(|event| event.object_ref.name == "a");
+        ensure!(of_a.count() == 2);
+        Ok(())
+    })
+    .await?;
+    let log = world.plane.audit().from_now()?;
+    for _ in 0..ROUNDS {
+        attested_again(world, "b", INTERVAL).await?;
+    }
+    all_become(world, &["b", "c", "d"], "trusted/Attested").await?;
+    let records = writes(&log, "nodetrusts", "status")?;
+    ensure!(
+        records.len() <= ROUNDS * NODES.len(),
+        "{} records",
+        records.len()
+    );
+    ensure!(writes(&log, "nodes", "")?.is_empty());
+    ensure!(writes(&log, "nodes", "status")?.is_empty());
+    ensure!(writes(&log, "nodetrusts", "")?.is_empty());
+    Ok(())
+}
+
+/// So many nodes gain, and as many lose.
+const HALF: usize = 30;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn losses_are_written_before_gains() {
+    let _slot = Slot::take().await.unwrap();
+    let pool = json!({"breaker": {"maxUntrusted": "100%"}});
+    let mut world = Setup::default().pool(pool).start().await.unwrap();
+    let names: Vec<String> = (0..2 * HALF).map(|node| format!("n{node:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (gains, losses) = names.split_at(HALF);
+    for name in gains {
+        world.node(name, "trusted").await.unwrap();
+    }
+    for name in losses {
+        world.node(name, "untrusted").await.unwrap();
+    }
+    all_labelled(&world, gains, "trusted").await.unwrap();
+    all_labelled(&world, losses, "untrusted").await.unwrap();
+    world.trustpool.take().unwrap().stop().await.unwrap();
+    for (name, label) in gains.iter().zip([None; HALF]) {
+        world.nodes.label(name, keys::TRUST, label).await.unwrap();
+    }
+    for name in losses {
+        let label = Some("trusted");
+        world.nodes.label(name, keys::TRUST, label).await.unwrap();
+    }
+    let log = world.plane.audit().from_now().unwrap();
+    world.run().await.unwrap();
+    all_labelled(&world, gains, "trusted").await.unwrap();
+
+    let mut marks = writes(&log, "nodes", "").unwrap();
+    marks.sort_by_key(|event| event.request_received_timestamp);
+    let first = marks.iter().take(HALF + 1 - CONCURRENCY);
+    let early: Vec<&str> = first
+        .map(|event| event.object_ref.name.as_str())
+        .filter(|name| gains.contains(name))
+        .collect();
+    assert!(early.is_empty(), "gains before losses: {early:?}");
+    for name in losses {
+        assert_eq!(
+            status(&world, name).await.unwrap().verdict.as_str(),
+            "untrusted"
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! What the tests of this folder share: shorthands around a [`World`].
+
+use std::collections::BTreeMap;
+
+use anyhow::ensure;
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+use serde_json::{Value, json};
+use trustpool::api::NodeTrustStatus;
+use trustpool::simulator::journal::Entry;
+use trustpool_harness::trustpool::USER;
+use trustpool_harness::world::asking_pod;
+use trustpool_harness::{AuditEvent, AuditLog, SOON, World, eventually};
+
+/// The default interval of a pool: moving the clock by it makes every node due.
+pub const INTERVAL: SignedDuration = SignedDuration::from_mins(5);
+
+/// The default `minInterval`, and a second for what is counted in whole ones.
+pub const MIN_INTERVAL: SignedDuration = SignedDuration::from_secs(31);
+
+/// The default validity of a verdict.
+pub const VALIDITY: SignedDuration = SignedDuration::from_mins(30);
+
+/// Deadlines that a test can wait for.
+pub fn impatient() -> Value {
+    json!({"timeouts": {"connect": "1s", "read": "4s", "total": "4s"}})
+}
+
+/// Waits until every one of `nodes` is `verdict/Reason` by its NodeTrust.
+pub async fn all_become(world: &World, nodes: &[&str], expected: &str) -> anyhow::Result<()> {
+    for node in nodes {
+        world.becomes(node, expected).await?;
+    }
+    Ok(())
+}
+
+/// Waits until every one of `nodes` carries the trust label.
+pub async fn all_labelled(world: &World, nodes: &[&str], label: &str) -> anyhow::Result<()> {
+    for node in nodes {
+        world.labelled(node, Some(label)).await?;
+    }
+    Ok(())
+}
+
+/// Registers nodes whose hosts are trusted, and waits until each is labelled.
+pub async fn trusted_nodes(world: &World, nodes: &[&str]) -> anyhow::Result<()> {
+    for node in nodes {
+        world.node(node, "trusted").await?;
+    }
+    all_labelled(world, nodes, "trusted").await
+}
+
+/// The status of a NodeTrust.
+pub async fn status(world: &World, node: &str) -> anyhow::Result<NodeTrustStatus> {
+    let trust = world.trust(node).await?;
+    let status = trust.and_then(|trust| trust.status);
+    status.ok_or_else(|| anyhow::anyhow!("`{node}` has no status"))
+}
+
+/// The hosts that a request asked about.
+pub fn hosts(entry: &Entry) -> Vec<&str> {
+    entry.hosts.iter().map(|host| host.name.as_str()).collect()
+}
+
+/// The requests that asked about `host`, oldest first.
+pub async fn questions(world: &World, host: &str) -> anyhow::Result<Vec<Entry>> {
+    let mut entries = world.simulator.requests().await?;
+    entries.retain(|entry| hosts(entry).contains(&host));
+    Ok(entries)
+}
+
+/// Moves the clock, and waits until `host` was asked about once more and answered or failed.
+pub async fn asked_again(world: &World, host: &str, after: SignedDuration) -> anyhow::Result<()> {
+    let before = questions(world, host).await?.len();
+    world.pass(after);
+    eventually(SOON, &format!("{host} is asked about again"), async || {
+        let asked = questions(world, host).await?.len();
+        ensure!(asked > before, "it was asked about {asked} times");
+        Ok(())
+    })
+    .await
+}
+
+/// Lets `time` pass and waits until `node` has the verdict of a later question.
+pub async fn attested_again(world: &World, node: &str, time: SignedDuration) -> anyhow::Result<()> {
+    let before = status(world, node).await?.requested_at;
+    world.pass(time);
+    eventually(SOON, &format!("{node} is attested again"), async || {
+        let now = status(world, node).await?.requested_at;
+        ensure!(now > before, "its last question was at {now:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// `status/Reason: message` of a condition, from `kubectl get`.
+pub async fn condition(
+    world: &World,
+    kind: &str,
+    name: &str,
+    condition: &str,
+) -> anyhow::Result<String> {
+    let object = world
+        .plane
+        .kubectl(&["get", kind, name, "--output=json"])
+        .await?;
+    let object: Value = serde_json::from_str(&object)?;
+    let conditions = object.pointer("/status/conditions");
+    let conditions = conditions.and_then(Value::as_array);
+    let found = conditions
+        .into_iter()
+        .flatten()
+        .find(|each| each.get("type") == Some(&json!(condition)));
+    let found = found.ok_or_else(|| anyhow::anyhow!("{kind} `{name}` has no {condition}"))?;
+    let word = |key: &str| {
+        let word = found.get(key).and_then(Value::as_str);
+        word.unwrap_or_default().to_owned()
+    };
+    let (status, reason) = (word("status"), word("reason"));
+    Ok(format!("{status}/{reason}: {}", word("message")))
+}
+
+/// Waits until a condition begins with `expected` and mentions `words`.
+pub async fn condition_becomes(
+    world: &World,
+    (kind, name, of): (&str, &str, &str),
+    expected: &str,
+    words: &str,
+) -> anyhow::Result<()> {
+    let what = format!("{of} of {kind} `{name}` is {expected}");
+    eventually(SOON, &what, async || {
+        let now = condition(world, kind, name, of).await?;
+        ensure!(now.starts_with(expected) && now.contains(words), "{now}");
+        Ok(())
+    })
+    .await
+}
+
+/// What `/filter` says of each of `nodes` to a pod that asks: nothing, or why not.
+pub async fn refusals(world: &World, nodes: &[&str]) -> anyhow::Result<BTreeMap<String, String>> {
+    filtered(world, &asking_pod("asks"), nodes).await
+}
+
+/// What `/filter` says of each of `nodes` to `pod`.
+pub async fn filtered(
+    world: &World,
+    pod: &Value,
+    nodes: &[&str],
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let body = json!({"Pod": pod, "NodeNames": nodes});
+    let (code, answer) = world.trustpool().ask("filter", &body).await?;
+    ensure!(code == 200, "{code}: {answer}");
+    let answer: Value = serde_json::from_str(&answer)?;
+    let failed = answer
+        .get("FailedAndUnresolvableNodes")
+        .cloned()
+        .unwrap_or_default();
+    let mut said: BTreeMap<String, String> =
+        serde_json::from_value::<Option<_>>(failed)?.unwrap_or_default();
+    let names: Vec<String> =
+        serde_json::from_value(answer.get("NodeNames").cloned().unwrap_or_default())?;
+    said.extend(names.into_iter().map(|name| (name, String::new())));
+    Ok(said)
+}
+
+/// Waits until `/filter` says `expected` of `node` to a pod that asks; nothing if it may go there.
+pub async fn filter_says(world: &World, node: &str, expected: &str) -> anyhow::Result<()> {
+    eventually(SOON, &format!("`{expected}` about {node}"), async || {
+        let said = refusals(world, &[node]).await?;
+        let said = said.get(node).map(String::as_str);
+        ensure!(said == Some(expected), "{said:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Trustpool's writes to a resource and subresource, in the order in which they ended.
+pub fn writes(log: &AuditLog, resource: &str, sub: &str) -> anyhow::Result<Vec<AuditEvent>> {
+    let mut events = log.writes_by(USER)?;
+    events.retain(|event| event.is_for(resource, sub));
+    events.sort_by_key(|event| event.stage_timestamp);
+    Ok(events)
+}
+
+/// A patch of a Node that adds `taint` to those it has.
+pub async fn add_taint(world: &World, node: &str, key: &str) -> anyhow::Result<()> {
+    let taint = format!("{key}=x:NoSchedule");
+    world
+        .plane
+        .kubectl(&["taint", "node", node, &taint])
+        .await?;
+    Ok(())
+}
+
+/// A NodeTrust's `resourceVersion`: it changes with every write.
+pub async fn version(world: &World, node: &str) -> anyhow::Result<Option<String>> {
+    let trust = world.trust(node).await?;
+    Ok(trust.and_then(|trust| trust.resource_version()))
+}
+
+/// The time at which a NodeTrust says that its verdict was asked for.
+pub async fn requested_at(world: &World, node: &str) -> anyhow::Result<Option<Timestamp>> {
+    Ok(status(world, node).await?.requested_at.map(|time| time.0))
+}
+
+/// The sum of Trustpool's metric `name`, over its labels.
+pub async fn metric(world: &World, name: &str) -> anyhow::Result<f64> {
+    let metrics = world.trustpool().metrics().await?;
+    let lines = metrics.lines().filter(|line| line.starts_with(name));
+    Ok(lines
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum())
+}
+
+/// Creates an object, if need be again until the API server serves its definition as it is now.
+pub async fn create_soon(world: &World, object: Value) -> anyhow::Result<()> {
+    eventually(SOON, "an object is admitted", async || {
+        world.create(object.clone()).await?;
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,68 @@
+//! The program as it is typed: help that teaches, errors that name flag and value.
+
+use std::process::{Command, Output};
+
+fn trustpool(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trustpool"));
+    command.args(arguments).env_clear().output().unwrap()
+}
+
+fn standard_error(arguments: &[&str]) -> String {
+    let output = trustpool(arguments);
+    assert!(!output.status.success(), "{arguments:?} succeeded");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn help_teaches() {
+    let help = trustpool(&["run", "--help"]);
+
+    assert!(help.status.success());
+    insta::assert_snapshot!(String::from_utf8(help.stdout).unwrap());
+}
+
+#[test]
+fn without_a_command_it_says_what_there_is() {
+    let help = standard_error(&[]);
+
+    assert!(help.contains("crds") && help.contains("run"), "{help}");
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_flag() {
+    let table = [
+        (["run", "--drain", "-5s"], "--drain"),
+        (["run", "--drain", "1d"], "1d"),
+        (
+            ["run", "--extender-listen", "localhost"],
+            "--extender-listen",
+        ),
+        (["run", "--log", "trustpool=loud"], "--log trustpool=loud"),
+        (
+            ["run", "--kubeconfig", "/nowhere/config"],
+            "--kubeconfig /nowhere/config",
+        ),
+        (["crds", "--dir", "/nowhere/crds"], "/nowhere/crds"),
+    ];
+    for (arguments, named) in table {
+        let error = standard_error(&arguments);
+        assert!(error.contains(named), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn without_tls_it_listens_on_loopback_alone() {
+    let error = standard_error(&["run", "--extender-listen", "0.0.0.0:9470"]);
+
+    assert!(
+        error.contains("--extender-listen") && error.contains("0.0.0.0:9470"),
+        "{error}"
+    );
+}
+
+#[test]
+fn no_colours_when_piped() {
+    let error = standard_error(&["run", "--kubeconfig", "/nowhere/config"]);
+
+    assert!(!error.contains('\u{1b}'), "{error:?}");
+}

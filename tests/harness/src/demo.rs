@@ -2,13 +2,15 @@
 //! with the commands that a user would type and what they print.
 //!
 //! ```text
-//!   play ── story ──> scene ── what runs: control plane, oat-simulator, trustpool; what they did
-//!             │         └───── evidence ── when exactly, by the audit log and the service's journal
+//!   play ── story ──> scene ── what runs: control plane, oat-simulator, trustpool
+//!             │         ├───── look ────── what they say now
+//!             │         └───── evidence ── what happened when, by the audit log
 //!             └─────> screen ─ what is printed; every claim is checked before it is made
 //! ```
 
 mod cast;
 mod evidence;
+mod look;
 mod scene;
 mod screen;
 mod service;

@@ -94,8 +94,8 @@ kind: TrustPool
 metadata: {{name: default}}
 spec:
   attestationServiceRef: {{name: oat}}
-  validity: 8s                                     # shortened: 30m by default
-  refresh: {{interval: 3s, minInterval: 1s}}         # shortened: 5m, 30s by default
+  validity: 6s                                     # shortened: 30m by default
+  refresh: {{interval: 2s, minInterval: 1s}}         # shortened: 5m, 30s by default
 ",
         service.url()
     )

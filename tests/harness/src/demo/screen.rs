@@ -1,8 +1,7 @@
 //! What the demo prints. Colours and a spinner only on a terminal.
-#![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::fmt::Display;
-use std::io::{IsTerminal as _, Write as _, stdout};
+use std::io::{IsTerminal as _, Stdout, Write as _, stdout};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -27,6 +26,7 @@ const RED: &str = "31";
 /// The standard output.
 #[derive(Debug)]
 pub(super) struct Screen {
+    out: Stdout,
     is_terminal: bool,
     started: Instant,
     step: usize,
@@ -37,6 +37,7 @@ impl Screen {
     /// Starts the story's time.
     pub(super) fn new() -> Self {
         Self {
+            out: stdout(),
             is_terminal: stdout().is_terminal(),
             started: Instant::now(),
             step: 0,
@@ -53,25 +54,25 @@ impl Screen {
     pub(super) fn step(&mut self, title: &str) {
         self.step += 1;
         let heading = format!("{}/{STEPS}  {title}", self.step);
-        println!("\n{}", self.paint(BOLD, &heading));
+        self.raw(&format!("\n{}", self.paint(BOLD, &heading)));
     }
 
     /// Tells something.
     pub(super) fn say(&self, text: &str) {
         for line in text.lines() {
-            println!("  {line}");
+            self.raw(&format!("  {line}"));
         }
     }
 
     /// Shows a command as it is typed.
     pub(super) fn command(&self, line: &str) {
-        println!("  {}", self.paint(CYAN, &format!("$ {line}")));
+        self.raw(&format!("  {}", self.paint(CYAN, &format!("$ {line}"))));
     }
 
     /// Shows what a command printed.
     pub(super) fn output(&self, text: &str) {
         for line in text.trim_end().lines() {
-            println!("{}", self.paint(DIM, format!("  {line}").trim_end()));
+            self.raw(&self.paint(DIM, format!("  {line}").trim_end()));
         }
     }
 
@@ -90,31 +91,34 @@ impl Screen {
             bail!("{text} ({detail})");
         }
         self.claims += 1;
-        println!("  {} {text} ({detail})", self.paint(GREEN, "✓"));
+        let tick = self.paint(GREEN, "✓");
+        self.raw(&format!("  {tick} {text} ({detail})"));
         Ok(())
     }
 
     /// Says what turned out not to be so.
     pub(super) fn refute(&self, error: &anyhow::Error) {
-        println!("  {} not so: {error:#}", self.paint(RED, "✗"));
+        let cross = self.paint(RED, "✗");
+        self.raw(&format!("  {cross} not so: {error:#}"));
     }
 
     /// The last line of a story in which everything was so.
     pub(super) fn end(&self) {
         let took = self.started.elapsed().as_secs();
         let line = format!("All {} claims were checked, in {took} s.", self.claims);
-        println!("\n{}", self.paint(BOLD, &line));
+        self.raw(&format!("\n{}", self.paint(BOLD, &line)));
     }
 
-    /// Prints a line as it is, for programs to read.
+    /// Prints a line as it is.
     pub(super) fn raw(&self, line: &str) {
-        println!("{line}");
+        // A reader who has gone away must not end the story before its claims are checked.
+        drop(writeln!(self.out.lock(), "{line}"));
     }
 
     /// Shows that something is awaited, and for how long by now.
     pub(super) async fn wait<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
         if !self.is_terminal {
-            println!("  … {what}");
+            self.raw(&format!("  … {what}"));
             return work.await;
         }
         let mut work = pin!(work);
@@ -138,9 +142,8 @@ impl Screen {
 
     /// Replaces the line that the cursor is in.
     fn draw(&self, line: &str) {
-        print!("\r{line}\x1b[K");
-        // A spinner that cannot be drawn must not end the story.
-        drop(stdout().flush());
+        let mut out = self.out.lock();
+        drop(write!(out, "\r{line}\x1b[K").and_then(|()| out.flush()));
     }
 
     /// Colours a text, on a terminal.

@@ -25,7 +25,7 @@ pub(super) const BOUND: f64 = 2.0;
 const STAGES: [usize; 4] = [10, 20, 20, 10];
 
 /// Creates service and pool.
-pub(super) async fn configure(scene: &Scene, screen: &mut Screen) -> anyhow::Result<()> {
+pub(super) async fn configure(scene: &Scene, screen: &Screen) -> anyhow::Result<()> {
     let version = scene.version().await?;
     screen.say(&format!(
         "Running: etcd, kube-apiserver, kube-scheduler, kube-controller-manager {version}, 60 nodes played\n\
@@ -213,6 +213,6 @@ pub(super) fn tainted(nodes: &[Node]) -> BTreeSet<String> {
     nodes
         .iter()
         .filter(is_tainted)
-        .map(|node| node.name_any())
+        .map(ResourceExt::name_any)
         .collect()
 }

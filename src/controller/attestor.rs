@@ -62,7 +62,7 @@ pub struct Attestor {
     /// How rounds and services do.
     pub progress: watch::Sender<Progress>,
     /// NodeTrusts of nodes that are long gone.
-    pub forget: mpsc::Sender<(crate::domain::NodeName, crate::store::Kept)>,
+    pub forget: mpsc::Sender<(crate::domain::NodeName, Arc<crate::store::Kept>)>,
     /// The time.
     pub clock: Clock,
     /// What is counted.

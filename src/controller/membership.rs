@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::api::keys::HOST;
-use crate::domain::{Incarnation, Node, Orders, Reason};
+use crate::domain::{Incarnation, Node, NodeName, Orders, Reason};
 
 use super::setup::{PoolSetup, ServiceSetup, Setup};
 
@@ -62,41 +62,61 @@ pub fn claim(
     Claim { url, host, weight }
 }
 
-/// Claims that stand against each other.
+/// What a claim is compared by: the same host of the same service has the same key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Stake {
+    key: Box<str>,
+    weight: Weight,
+}
+
+impl From<&Claim> for Stake {
+    /// Names that differ in case or in a trailing dot alone are one host.
+    fn from(claim: &Claim) -> Self {
+        let host = claim.host.trim_end_matches('.').to_lowercase();
+        Self {
+            key: format!("{} {host}", claim.url).into(),
+            weight: claim.weight,
+        }
+    }
+}
+
+/// Who claims which host.
 #[derive(Debug, Default)]
-pub struct Claims(HashMap<(String, String), Vec<Weight>>);
+pub struct Claims(HashMap<Box<str>, Vec<(NodeName, Weight)>>);
 
 impl Claims {
-    /// Adds a claim.
-    pub fn add(&mut self, claim: &Claim) {
-        self.0.entry(key(claim)).or_default().push(claim.weight);
+    /// Takes note of what `name` claims. Returns the others who claim the same.
+    pub fn add(&mut self, name: &NodeName, stake: &Stake) -> Vec<NodeName> {
+        let claimants = self.0.entry(stake.key.clone()).or_default();
+        let others = claimants.iter().map(|(name, _)| name.clone()).collect();
+        claimants.push((name.clone(), stake.weight));
+        others
     }
 
-    /// Says whether `claim`, which was added, is the weightiest for its host, and the only such.
+    /// Forgets what `name` claimed. Returns the others who claim the same.
+    pub fn remove(&mut self, name: &NodeName, stake: &Stake) -> Vec<NodeName> {
+        let Some(claimants) = self.0.get_mut(&stake.key) else {
+            return Vec::new();
+        };
+        claimants.retain(|(claimant, _)| claimant != name);
+        if claimants.is_empty() {
+            self.0.remove(&stake.key);
+            return Vec::new();
+        }
+        claimants.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Says whether `stake`, which was added, is the weightiest for its host, and the only such.
     #[must_use]
-    pub fn holds(&self, claim: &Claim) -> bool {
-        let weights = self
-            .0
-            .get(&key(claim))
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let as_heavy = weights
-            .iter()
-            .filter(|weight| **weight >= claim.weight)
-            .count();
-        as_heavy <= 1
+    pub fn holds(&self, stake: &Stake) -> bool {
+        let claimants = self.0.get(&stake.key).map(Vec::as_slice);
+        let claimants = claimants.unwrap_or_default().iter();
+        let as_heavy = claimants.filter(|(_, weight)| *weight >= stake.weight);
+        as_heavy.count() <= 1
     }
 }
 
-/// Names that differ in case or in a trailing dot alone are one host.
-fn key(claim: &Claim) -> (String, String) {
-    (
-        claim.url.clone(),
-        claim.host.trim_end_matches('.').to_lowercase(),
-    )
-}
-
-/// Who `node` is, or why nobody can tell.
+/// Who `node` is by `claim`, which `holds` against others or not; or why nobody can tell.
 ///
 /// # Errors
 ///
@@ -104,13 +124,13 @@ fn key(claim: &Claim) -> (String, String) {
 pub fn identity(
     node: &Node,
     claim: &Claim,
-    claims: &Claims,
+    holds: bool,
     service: Option<&ServiceSetup>,
 ) -> Result<Incarnation, Reason> {
     if node.boot_id.is_empty() {
         return Err(Reason::NoBootID);
     }
-    if !claims.holds(claim) {
+    if !holds {
         return Err(Reason::HostConflict);
     }
     let provider = service.and_then(|service| service.provider.as_ref().ok());

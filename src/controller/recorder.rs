@@ -1,6 +1,7 @@
 //! The task that writes NodeTrusts: losses of trust before gains, one write per node at a time.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -61,7 +62,7 @@ pub struct Write {
     /// What happened.
     pub change: Change,
     /// The NodeTrust as last known; without a version if there is none.
-    pub base: Kept,
+    pub base: Arc<Kept>,
     /// Whether the node loses trust: such writes go first.
     pub is_loss: bool,
 }
@@ -72,7 +73,7 @@ pub struct Done {
     /// Of which node.
     pub name: NodeName,
     /// The NodeTrust as it is now; nothing if it could not be written.
-    pub kept: Option<Kept>,
+    pub kept: Option<Arc<Kept>>,
 }
 
 /// Everything a write needs.
@@ -143,8 +144,8 @@ impl Recorder {
     }
 
     /// Applies the change to the newest record there is, until a write goes through.
-    async fn try_record(&self, write: &Write) -> Result<Kept, Error> {
-        let mut base = write.base.clone();
+    async fn try_record(&self, write: &Write) -> Result<Arc<Kept>, Error> {
+        let mut base = Arc::clone(&write.base);
         let mut attempt = 0;
         loop {
             match self.attempt(write, base).await {
@@ -162,14 +163,14 @@ impl Recorder {
         }
     }
 
-    async fn attempt(&self, write: &Write, base: Kept) -> Result<Kept, Error> {
+    async fn attempt(&self, write: &Write, base: Arc<Kept>) -> Result<Arc<Kept>, Error> {
         let now = self.clock.wall();
         let record = write.change.apply(&base, now);
         if !record.tells_more_than(&base.record) {
             return Ok(base);
         }
         let base = if base.version.is_empty() {
-            self.create(&write.name, base).await?
+            self.create(&write.name, &base).await?
         } else {
             base
         };
@@ -177,8 +178,8 @@ impl Recorder {
         let object = NodeTrust {
             metadata: ObjectMeta {
                 name: Some(write.name.to_string()),
-                resource_version: Some(base.version),
-                uid: Some(base.uid),
+                resource_version: Some(base.version.clone()),
+                uid: Some(base.uid.clone()),
                 ..ObjectMeta::default()
             },
             spec: NodeTrustSpec::default(),
@@ -190,23 +191,24 @@ impl Recorder {
                 .replace_status(write.name.as_str(), &params, &object),
         )
         .await?;
-        Ok(Kept::from(&written))
+        Ok(Arc::new(Kept::from(&written)))
     }
 
     /// Makes the NodeTrust; `base` is what is believed of a node that has none.
-    async fn create(&self, name: &NodeName, base: Kept) -> Result<Kept, Error> {
+    async fn create(&self, name: &NodeName, base: &Kept) -> Result<Arc<Kept>, Error> {
         let object = NodeTrust::new(name.as_str(), NodeTrustSpec::default());
         let created = call(self.api.create(&PostParams::default(), &object)).await?;
-        Ok(Kept {
-            record: base.record,
+        Ok(Arc::new(Kept {
+            record: base.record.clone(),
             ..Kept::from(&created)
-        })
+        }))
     }
 
     /// The NodeTrust as it is; an empty one if there is none.
-    async fn read(&self, name: &NodeName) -> Result<Kept, Error> {
+    async fn read(&self, name: &NodeName) -> Result<Arc<Kept>, Error> {
         let object = call(self.api.get_opt(name.as_str())).await?;
-        Ok(object.as_ref().map(Kept::from).unwrap_or_default())
+        let kept = object.as_ref().map(Kept::from);
+        Ok(Arc::new(kept.unwrap_or_default()))
     }
 
     fn announce(&self, name: &NodeName, before: Verdict, kept: &Kept) {
@@ -251,11 +253,11 @@ impl Forgetter {
     }
 
     /// Deletes what comes in, until nothing more does. What was changed meanwhile stays.
-    pub async fn run(self, mut forgotten: mpsc::Receiver<(NodeName, Kept)>) {
+    pub async fn run(self, mut forgotten: mpsc::Receiver<(NodeName, Arc<Kept>)>) {
         while let Some((name, kept)) = forgotten.recv().await {
             let preconditions = Preconditions {
-                uid: Some(kept.uid),
-                resource_version: Some(kept.version),
+                uid: Some(kept.uid.clone()),
+                resource_version: Some(kept.version.clone()),
             };
             let params = DeleteParams::default().preconditions(preconditions);
             match call(self.api.delete(name.as_str(), &params)).await {
@@ -315,7 +317,7 @@ impl Queue {
             return;
         };
         if let (Some(next), Some(kept)) = (waiting.front_mut(), &done.kept) {
-            next.base = kept.clone();
+            next.base = Arc::clone(kept);
         }
         if waiting.is_empty() {
             self.waiting.remove(&done.name);

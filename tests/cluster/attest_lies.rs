@@ -87,6 +87,7 @@ impl Liar {
         let tls = RustlsConfig::from_pem(pair.certificate.into(), pair.key.into()).await?;
         let handle = Handle::new();
         let server = axum_server::bind_rustls(address, tls).handle(handle.clone());
+        #[expect(clippy::disallowed_methods, reason = "nobody supervises a test")]
         let server = tokio::spawn(async move {
             server
                 .serve(router.into_make_service())
@@ -137,7 +138,9 @@ async fn invariant_2_an_answer_to_another_question_neither_grants_nor_revokes() 
     for (what, lie) in lies() {
         lied_to(&world, &liar, lie).await.unwrap();
         let unknown = world.becomes("a", "unknown/NeverAttested").await;
-        unknown.with_context(|| format!("an answer {what}")).unwrap();
+        unknown
+            .with_context(|| format!("an answer {what}"))
+            .unwrap();
         filter_says(&world, "a", "node(s) were never attested")
             .await
             .unwrap();

@@ -60,11 +60,13 @@ fn the_weightiest_claim_to_a_host_holds_and_of_equals_none() {
     ];
     for (made, asked, holds) in table {
         let mut claims = Claims::default();
-        for claim in &made {
-            claims.add(claim);
+        for (number, claim) in made.iter().enumerate() {
+            let name = format!("node-{number}").into();
+            claims.add(&name, &Stake::from(*claim));
         }
 
-        assert_eq!(claims.holds(asked), holds, "{asked:?} among {made:?}");
+        let asked = Stake::from(asked);
+        assert_eq!(claims.holds(&asked), holds, "{asked:?} among {made:?}");
     }
 }
 
@@ -75,9 +77,7 @@ fn a_node_without_a_boot_or_with_a_name_that_cannot_be_sent_is_nobody() {
     let identify = |boot: &str, host: Option<&str>| {
         let node = node("a", boot).node;
         let claim = claim(&node, &orders(host), service, None);
-        let mut claims = Claims::default();
-        claims.add(&claim);
-        identity(&node, &claim, &claims, service)
+        identity(&node, &claim, true, service)
     };
 
     assert_eq!(identify("", None), Err(Reason::NoBootID));

@@ -13,7 +13,7 @@ fn write(name: &str, is_loss: bool) -> Write {
     Write {
         name: name.into(),
         change: Change::Observed(Box::new(facts)),
-        base: Kept::default(),
+        base: Arc::default(),
         is_loss,
     }
 }
@@ -48,7 +48,7 @@ fn a_node_has_one_write_at_a_time_and_the_next_goes_on_from_it() {
     };
     queue.finish(&Done {
         name: "a".into(),
-        kept: Some(kept),
+        kept: Some(Arc::new(kept)),
     });
 
     let next = queue.pop().unwrap();

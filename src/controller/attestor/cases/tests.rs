@@ -1,196 +1,257 @@
-//! What is believed, from what is read, answered and written.
+//! A look at what changed finds all that a look at everything finds.
+
+mod rows;
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::*;
-use crate::controller::fixture::{at, entry, incarnation, kept, node, snapshot, usable};
-use crate::domain::{Orders, Outcome};
+use crate::api::Selector;
+use crate::api::trust_pool::NodeSelector;
+use crate::domain::pool::{OnExpiry, Share, Taint, TrustAgain};
+use crate::domain::{Carried, Node, Orders, Outcome, Pool, Readiness, Record, Standing};
 use crate::store::Tracked;
 
-fn trusted(node: &Tracked) -> Answer {
-    Answer {
-        outcome: Outcome::Trusted,
-        asked: incarnation(node),
-        requested_at: at(10),
-        evidence_at: None,
-    }
+const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// Something that happens between two looks.
+#[derive(Clone, Debug)]
+enum Happening {
+    /// Time passes, in seconds.
+    Pass(i64),
+    /// A Node is there, in this state.
+    Node(&'static str, Readiness, &'static str),
+    /// A Node is gone.
+    Gone(&'static str),
+    /// An administrator writes a NodeTrust: a host, and a reason to distrust.
+    Order(&'static str, Option<&'static str>, bool),
+    /// Somebody deletes a NodeTrust.
+    Deleted(&'static str),
+    /// The service answers.
+    Answer(&'static str, bool),
+    /// Every write that waits goes through and is seen, or fails.
+    Written(bool),
 }
 
-fn name() -> NodeName {
-    "a".into()
+fn happening() -> impl Strategy<Value = Happening> {
+    let name = || select(NAMES.to_vec());
+    let readiness = select(vec![Readiness::Ready, Readiness::Ready, Readiness::Silent]);
+    prop_oneof![
+        (1_i64..700).prop_map(Happening::Pass),
+        (name(), readiness, select(vec!["1", "2"]))
+            .prop_map(|(name, ready, boot)| Happening::Node(name, ready, boot)),
+        name().prop_map(Happening::Gone),
+        (name(), option::of(name()), any::<bool>())
+            .prop_map(|(name, host, distrust)| Happening::Order(name, host, distrust)),
+        name().prop_map(Happening::Deleted),
+        (name(), any::<bool>()).prop_map(|(name, good)| Happening::Answer(name, good)),
+        any::<bool>().prop_map(Happening::Written),
+    ]
 }
 
-/// Looks at `a` alone.
-fn look(
-    cases: &mut Cases,
-    setup: &Setup,
-    seen: (Option<Tracked>, Option<Kept>),
-    second: i64,
-) -> Vec<Write> {
-    let snapshot = snapshot([("a", entry(seen.0, seen.1))]);
-    cases.look(&snapshot, setup, at(second))
-}
-
-fn reasons(writes: &[Write], second: i64) -> Vec<Reason> {
-    let applied = |write: &Write| write.change.apply(&write.base, at(second)).reason;
-    writes.iter().map(applied).collect()
-}
-
-#[test]
-fn a_new_node_is_worth_a_question_and_its_answer_a_write() {
-    let (mut cases, setup) = (Cases::default(), usable());
-    let a = node("a", "b");
-    let writes = look(&mut cases, &setup, (Some(a.clone()), None), 5);
-    assert!(writes.is_empty(), "that it exists is worth no write");
-    assert_eq!(cases.members(&setup)[0].subjects.len(), 1);
-
-    let write = cases
-        .answer(&name(), trusted(&a), &setup.pools[0], at(11))
-        .unwrap();
-
-    assert_eq!(
-        reasons(std::slice::from_ref(&write), 11),
-        [Reason::Attested]
-    );
-    assert!(!write.is_loss);
-    assert_eq!(cases.next_expiry(), Some(at(10 + 1_800)));
-}
-
-#[test]
-fn what_is_read_while_a_write_is_under_way_is_older_than_what_is_believed() {
-    let (mut cases, setup) = (Cases::default(), usable());
-    let a = node("a", "b");
-    look(&mut cases, &setup, (Some(a.clone()), None), 5);
-    cases
-        .answer(&name(), trusted(&a), &setup.pools[0], at(11))
-        .unwrap();
-
-    let old = kept(&a, Verdict::Untrusted, Reason::FailedAttestation);
-    look(&mut cases, &setup, (Some(a.clone()), Some(old)), 12);
-    assert!(cases.next_expiry().is_some());
-
-    let done = Done {
-        name: name(),
-        kept: None,
+fn pool() -> PoolSetup {
+    let pool = Pool {
+        name: "default".into(),
+        created: Timestamp::UNIX_EPOCH,
+        service: "oat".into(),
+        validity: SignedDuration::from_mins(30),
+        interval: SignedDuration::from_mins(5),
+        min_interval: SignedDuration::from_secs(30),
+        silent_after: 2,
+        taint_untrusted: Taint::NoSchedule,
+        taint_unknown: Taint::None,
+        on_expiry: OnExpiry::Keep,
+        max_untrusted: Share::Percent(20),
+        trust_again: TrustAgain::Verdicts(1),
+        dry_run: false,
+        paused: false,
     };
-    assert!(!cases.written(done), "it could not be written");
-    assert_eq!(cases.next_expiry(), None, "and is believed no longer");
+    let selector = Selector::try_from(&NodeSelector::default()).unwrap();
+    PoolSetup { pool, selector }
 }
 
-#[test]
-fn an_answer_about_a_node_that_may_not_be_asked_about_any_more_is_dropped() {
-    let (mut cases, setup) = (Cases::default(), usable());
-    let mut a = node("a", "b");
-    look(&mut cases, &setup, (Some(a.clone()), None), 5);
-    a.node.readiness = Readiness::Silent;
-    look(&mut cases, &setup, (Some(a.clone()), None), 6);
-
-    assert!(cases.incarnation(&name(), &"default".into()).is_none());
-    let written = cases.answer(&name(), trusted(&a), &setup.pools[0], at(11));
-    assert!(written.is_none());
+fn setup() -> Arc<Setup> {
+    Arc::new(Setup {
+        complete: true,
+        pools: vec![pool()],
+        ..Setup::default()
+    })
 }
 
-#[test]
-fn a_loss_is_written_first_and_a_deleted_record_is_nothing_known() {
-    let (mut cases, setup) = (Cases::default(), usable());
-    let a = node("a", "b");
-    let good = kept(&a, Verdict::Trusted, Reason::Attested);
-    assert!(look(&mut cases, &setup, (Some(a.clone()), Some(good.clone())), 5).is_empty());
-
-    let writes = look(
-        &mut cases,
-        &setup,
-        (Some(node("a", "b2")), Some(good.clone())),
-        6,
-    );
-    assert_eq!(reasons(&writes, 6), [Reason::Rebooted]);
-    assert!(writes[0].is_loss);
-
-    let mut cases = Cases::default();
-    look(&mut cases, &setup, (Some(a.clone()), Some(good)), 5);
-    let writes = look(&mut cases, &setup, (Some(a), None), 6);
-    assert!(writes.is_empty());
-    assert_eq!(cases.next_expiry(), None);
+fn node(name: &str, readiness: Readiness, boot: &str) -> Arc<Tracked> {
+    let node = Node {
+        name: name.into(),
+        uid: "u".to_owned(),
+        labels: BTreeMap::new(),
+        readiness,
+        boot_id: boot.to_owned(),
+        machine_id: "m".to_owned(),
+        system_uuid: "s".to_owned(),
+        carried: Carried::default(),
+    };
+    Arc::new(Tracked {
+        node,
+        version: String::new(),
+        taints: Vec::new(),
+    })
 }
 
-#[test]
-fn a_boot_that_comes_back_is_a_conflict_whatever_is_reported_between() {
-    for between in [&["b2"][..], &["", "b2"], &["b2", ""], &["", "b2", "", "b3"]] {
-        let (mut cases, setup) = (Cases::default(), usable());
-        let good = kept(&node("a", "b1"), Verdict::Trusted, Reason::Attested);
-        look(
-            &mut cases,
-            &setup,
-            (Some(node("a", "b1")), Some(good.clone())),
-            5,
-        );
-        for boot in between {
-            look(
-                &mut cases,
-                &setup,
-                (Some(node("a", boot)), Some(good.clone())),
-                6,
-            );
+/// One attestor with what it sees.
+struct World {
+    cases: Cases,
+    nodes: ByName<Arc<Entry>>,
+    /// Looks at everything every time.
+    thorough: bool,
+    setup: Arc<Setup>,
+    writes: Vec<Write>,
+    now: Timestamp,
+    version: u64,
+}
+
+impl World {
+    fn new(thorough: bool) -> Self {
+        Self {
+            cases: Cases::default(),
+            nodes: ByName::default(),
+            thorough,
+            setup: setup(),
+            writes: Vec::new(),
+            now: Timestamp::from_second(1_000_000).unwrap(),
+            version: 1,
         }
-        let writes = look(&mut cases, &setup, (Some(node("a", "b1")), Some(good)), 7);
-
-        assert_eq!(
-            reasons(&writes, 7),
-            [Reason::IdentityConflict],
-            "{between:?}"
-        );
     }
-    // No boot ID for a moment is no other boot.
-    let (mut cases, setup) = (Cases::default(), usable());
-    let good = kept(&node("a", "b1"), Verdict::Trusted, Reason::Attested);
-    for boot in ["b1", "", "b1"] {
-        let seen = (Some(node("a", boot)), Some(good.clone()));
-        let writes = look(&mut cases, &setup, seen, 5);
-        assert!(!reasons(&writes, 5).contains(&Reason::IdentityConflict));
+
+    /// Puts an entry of which `change` made something else in the place of the old one.
+    fn change(&mut self, name: &str, change: impl FnOnce(&mut Entry)) {
+        let old = self.nodes.get(name).map(|entry| Entry::clone(entry));
+        let mut entry = old.unwrap_or_else(|| Entry::from(Standing::missing()));
+        change(&mut entry);
+        if entry.node.is_none() && entry.trust.is_none() {
+            self.nodes.remove(name);
+        } else {
+            self.nodes.insert(name.into(), Arc::new(entry));
+        }
+    }
+
+    fn next_version(&mut self) -> String {
+        self.version += 1;
+        self.version.to_string()
+    }
+
+    fn happen(&mut self, happening: &Happening) {
+        match *happening {
+            Happening::Pass(seconds) => self.now += SignedDuration::from_secs(seconds),
+            Happening::Node(name, readiness, boot) => {
+                self.change(name, |entry| entry.node = Some(node(name, readiness, boot)));
+            }
+            Happening::Gone(name) => self.change(name, |entry| entry.node = None),
+            Happening::Order(name, host, distrust) => {
+                let version = self.next_version();
+                self.change(name, |entry| {
+                    let mut kept = entry.trust.as_deref().cloned().unwrap_or_default();
+                    kept.version = version;
+                    kept.orders = Orders {
+                        host: host.map(str::to_owned),
+                        distrust: distrust.then(|| "stolen".to_owned()),
+                        ..Orders::default()
+                    };
+                    entry.trust = Some(Arc::new(kept));
+                });
+            }
+            Happening::Deleted(name) => self.change(name, |entry| entry.trust = None),
+            Happening::Answer(name, good) => self.answer(name, good),
+            Happening::Written(true) => self.write(),
+            Happening::Written(false) => {
+                for Write { name, .. } in std::mem::take(&mut self.writes) {
+                    self.cases.written(Done { name, kept: None });
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, name: &str, good: bool) {
+        let name = NodeName::from(name);
+        let Some(case) = self.cases.cases.get_mut(&name) else {
+            return;
+        };
+        let Some(asked) = case.kept.record.incarnation.clone() else {
+            return;
+        };
+        // There is no service here whose nodes could be asked about.
+        case.askable = Some("default".into());
+        let outcome = if good {
+            Outcome::Trusted
+        } else {
+            Outcome::Untrusted
+        };
+        let answer = Answer {
+            outcome,
+            asked,
+            requested_at: self.now,
+            evidence_at: None,
+        };
+        let write = self.cases.answer(&name, answer, &pool(), self.now);
+        self.writes.extend(write);
+    }
+
+    /// Writes what waits, and shows it in the watch.
+    fn write(&mut self) {
+        for Write {
+            name, base, change, ..
+        } in std::mem::take(&mut self.writes)
+        {
+            let entry = self.nodes.get(&name);
+            let there = entry.and_then(|entry| entry.trust.clone());
+            let base = there.unwrap_or(base);
+            let kept = Arc::new(Kept {
+                record: change.apply(&base, self.now),
+                version: self.next_version(),
+                ..Kept::clone(&base)
+            });
+            self.change(name.as_str(), |entry| entry.trust = Some(Arc::clone(&kept)));
+            self.cases.written(Done {
+                name,
+                kept: Some(kept),
+            });
+        }
+    }
+
+    /// Looks, and returns who is to be written and what is believed of whom.
+    fn look(&mut self) -> (Vec<String>, BTreeMap<String, (Record, Orders)>) {
+        if self.thorough {
+            self.setup = setup();
+        }
+        let snapshot = Snapshot::from(self.nodes.clone());
+        let mut writes = self.cases.look(&snapshot, &self.setup, self.now);
+        writes.sort_by(|a, b| a.name.cmp(&b.name));
+        let names = writes.iter().map(|write| write.name.to_string()).collect();
+        self.writes.extend(writes);
+        let believed = |(name, case): (&NodeName, &Case)| {
+            let Kept { record, orders, .. } = &*case.kept;
+            (name.to_string(), (record.clone(), orders.clone()))
+        };
+        (names, self.cases.cases.iter().map(believed).collect())
     }
 }
 
-#[test]
-fn only_a_record_without_orders_holds_and_evidence_is_forgotten_a_day_after_its_node() {
-    const DAY: i64 = 24 * 3_600;
-    let a = node("a", "b");
-    let plain = kept(&a, Verdict::Unknown, Reason::Expired);
-    let ordered = Kept {
-        orders: Orders {
-            paused: true,
-            ..Orders::default()
-        },
-        ..plain.clone()
-    };
-    let bad = kept(&a, Verdict::Untrusted, Reason::FailedAttestation);
-    for (kept, forgotten) in [(plain, 1), (ordered, 0), (bad, 0)] {
-        let (mut cases, setup) = (Cases::default(), usable());
-        look(&mut cases, &setup, (None, Some(kept)), 0);
+proptest! {
+    #[test]
+    fn a_look_at_what_changed_finds_what_a_look_at_everything_finds(
+        happenings in vec(vec(happening(), 0..4), 1..24),
+    ) {
+        let (mut quick, mut thorough) = (World::new(false), World::new(true));
+        for happenings in happenings {
+            for happening in &happenings {
+                quick.happen(happening);
+                thorough.happen(happening);
+            }
 
-        assert_eq!(cases.forgettable(at(DAY - 1)).len(), 0);
-        assert_eq!(cases.forgettable(at(DAY)).len(), forgotten);
-    }
-}
-
-#[test]
-fn a_boot_in_which_a_node_was_trusted_since_it_came_back_is_settled() {
-    let (mut cases, setup) = (Cases::default(), usable());
-    let in_boot = |boot: &str| {
-        (
-            Some(node("a", boot)),
-            Some(kept(&node("a", boot), Verdict::Trusted, Reason::Attested)),
-        )
-    };
-    for (version, boot) in [("1", "b1"), ("2", "b2"), ("3", "b1"), ("4", "b1")] {
-        let (node, kept) = in_boot(boot);
-        let kept = kept.map(|kept| Kept {
-            version: version.to_owned(),
-            ..kept
-        });
-        look(&mut cases, &setup, (node, kept), 5);
-    }
-    let (_, kept) = in_boot("b1");
-    for boot in ["", "b1"] {
-        let writes = look(&mut cases, &setup, (Some(node("a", boot)), kept.clone()), 6);
-
-        assert!(!reasons(&writes, 6).contains(&Reason::IdentityConflict));
+            prop_assert_eq!(quick.look(), thorough.look(), "after {:?}", happenings);
+        }
     }
 }

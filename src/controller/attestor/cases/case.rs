@@ -1,0 +1,196 @@
+//! What is believed of one node. No I/O.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::controller::recorder::{Change, Write};
+use crate::controller::setup::Setup;
+use crate::domain::time::after;
+use crate::domain::transition::Facts;
+use crate::domain::{Node, NodeName, PoolName, Readiness, Reason, Record, Verdict};
+use crate::store::{Entry, Kept, is_later};
+
+use super::boots::Boots;
+use super::census::Place;
+
+/// How long the NodeTrust of a Node that is gone is kept.
+const MOURNING: SignedDuration = SignedDuration::from_hours(24);
+
+/// What is believed of one node.
+#[derive(Debug, Default)]
+pub struct Case {
+    /// The newest record, be it read or about to be written.
+    pub kept: Arc<Kept>,
+    /// The pool whose questions the node takes part in: it is Ready and has an identity.
+    pub askable: Option<PoolName>,
+    /// Its place when it was looked at last.
+    pub place: Option<Place>,
+    /// What was looked at last; nothing if it must be looked at again.
+    seen: Option<Arc<Entry>>,
+    /// Whether there was a NodeTrust when one was read last.
+    recorded: bool,
+    /// Writes under way. While there are any, what is read is older than what is believed.
+    writing: usize,
+    boots: Boots,
+    /// Since when the Node is gone.
+    gone_since: Option<Timestamp>,
+}
+
+impl Case {
+    /// Says whether a look would find nothing new.
+    pub fn is_settled(&self, entry: &Arc<Entry>, now: Timestamp) -> bool {
+        let seen = self
+            .seen
+            .as_ref()
+            .is_some_and(|seen| Arc::ptr_eq(seen, entry));
+        let record = &self.kept.record;
+        let over = record.expires_at.is_none_or(|expires| expires <= now);
+        seen && !(record.verdict == Verdict::Trusted && over)
+    }
+
+    /// Takes over what was read, unless more is known already.
+    pub fn read(&mut self, entry: &Arc<Entry>, now: Timestamp) {
+        self.seen = Some(Arc::clone(entry));
+        if entry.node.is_some() {
+            self.gone_since = None;
+        } else {
+            self.gone_since.get_or_insert(now);
+            self.askable = None;
+        }
+        if self.writing > 0 {
+            return;
+        }
+        match &entry.trust {
+            Some(trust) if is_later(&trust.version, &self.kept.version) => {
+                self.believe(Arc::clone(trust));
+            }
+            // The same, held once instead of twice.
+            Some(trust) if *trust == self.kept => self.kept = Arc::clone(trust),
+            // Somebody deleted it: nothing is known any more.
+            None if self.recorded => self.kept = Arc::default(),
+            Some(_) | None => {}
+        }
+        self.recorded = entry.trust.is_some();
+    }
+
+    /// Believes `kept`; when the node became Ready is remembered here, and written along with the
+    /// next thing that is worth a write.
+    fn believe(&mut self, kept: Arc<Kept>) {
+        let known = !self.kept.version.is_empty() || self.kept.record != Record::default();
+        let ready_since = self.kept.record.ready_since;
+        self.kept = kept;
+        if known && self.kept.record.ready_since != ready_since {
+            Arc::make_mut(&mut self.kept).record.ready_since = ready_since;
+        }
+    }
+
+    /// Compares what is believed with what was seen, and returns the write, if there is need of one.
+    pub fn observe(
+        &mut self,
+        node: &Node,
+        facts: Facts,
+        setup: &Setup,
+        now: Timestamp,
+    ) -> Option<Write> {
+        self.askable = self.askable(node, &facts, setup);
+        self.boots.follow(&node.boot_id, &self.kept.record);
+        self.change(&node.name, Change::Observed(Box::new(facts)), now)
+    }
+
+    /// Says whether this boot was followed by another, and is back.
+    pub fn is_back(&self, boot: &str) -> bool {
+        self.boots.is_back(boot, &self.kept.record)
+    }
+
+    /// Believes what `change` makes of the record, and returns the write, if it is worth one.
+    pub fn change(&mut self, name: &NodeName, change: Change, now: Timestamp) -> Option<Write> {
+        let next = change.apply(&self.kept, now);
+        let before = &self.kept.record;
+        if next == *before {
+            return None;
+        }
+        // Something else may follow from it.
+        self.seen = None;
+        let tells_more = next.tells_more_than(before);
+        // That a node exists is worth no write: its first answer brings the rest along.
+        let is_new = |record: &Record| {
+            record.reason == Reason::NeverAttested && record.last_attempt.is_none()
+        };
+        let only_exists = matches!(change, Change::Observed(_)) && is_new(before) && is_new(&next);
+        if !tells_more || only_exists {
+            Arc::make_mut(&mut self.kept).record = next;
+            return None;
+        }
+        let is_loss = next.verdict != Verdict::Trusted && before.verdict != next.verdict;
+        let base = Arc::clone(&self.kept);
+        Arc::make_mut(&mut self.kept).record = next;
+        self.writing += 1;
+        Some(Write {
+            name: name.clone(),
+            change,
+            base,
+            is_loss,
+        })
+    }
+
+    /// Takes note of a write that is over; `kept` is the NodeTrust now, if it went through.
+    pub fn written(&mut self, kept: Option<Arc<Kept>>) {
+        self.writing = self.writing.saturating_sub(1);
+        self.seen = None;
+        if self.writing == 0 {
+            // What could not be written is believed no longer: the next look reads what is there.
+            self.believe(kept.unwrap_or_default());
+        }
+    }
+
+    /// Says whether writes are under way.
+    pub const fn is_busy(&self) -> bool {
+        self.writing > 0
+    }
+
+    /// Says whether the Node has been gone for a day, and there is nothing to remember of it.
+    pub fn is_forgettable(&self, now: Timestamp) -> bool {
+        let over = |at| after(at, MOURNING) <= now;
+        self.gone_since.is_some_and(over) && is_unremarkable(&self.kept)
+    }
+
+    /// A node in no pool of which nothing is known, or whose pool cannot be read, is left alone.
+    pub fn is_nobody(&self, node: &Node, setup: &Setup) -> bool {
+        let Kept {
+            record,
+            orders,
+            version,
+            ..
+        } = &*self.kept;
+        let unreadable = record
+            .pool
+            .as_ref()
+            .is_some_and(|pool| setup.unreadable.contains(pool));
+        let silent = version.is_empty() && record.pool.is_none() && orders.distrust.is_none();
+        // Until every pool was read, nobody is in none.
+        silent || unreadable || !setup.complete || node.uid.is_empty()
+    }
+
+    /// A node is asked about while it is Ready, has an identity, and nobody paused it or its pool.
+    fn askable(&self, node: &Node, facts: &Facts, setup: &Setup) -> Option<PoolName> {
+        let (pool, _) = facts.pool.as_ref()?;
+        let pool = &setup.pool(pool)?.pool;
+        let provider = setup.services.get(&pool.service)?.provider.is_ok();
+        let ready = node.readiness == Readiness::Ready && facts.identity.is_ok();
+        let paused = pool.paused || self.kept.orders.paused;
+        (ready && provider && !paused).then(|| pool.name.clone())
+    }
+}
+
+/// Says whether a NodeTrust holds nothing that must outlive its Node: no order, no hold, and no
+/// evidence against it.
+fn is_unremarkable(kept: &Kept) -> bool {
+    let orders = &kept.orders;
+    let ordered = orders.host.is_some()
+        || orders.distrust.is_some()
+        || orders.accept.is_some()
+        || orders.paused;
+    let evident = kept.record.hold.is_some() || kept.record.verdict == Verdict::Untrusted;
+    !ordered && !evident && !kept.version.is_empty()
+}

@@ -10,7 +10,7 @@ use axum::routing::post;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use serde_json::{Value, json};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::JoinSet;
 use trustpool::clock::Clock;
 use trustpool_harness::{Authority, NodeBuilder, SOON, Setup, Slot, World, eventually, free_port};
 
@@ -24,7 +24,7 @@ struct Liar {
     url: String,
     ca: String,
     tongue: Arc<Tongue>,
-    _server: AbortOnDropHandle<()>,
+    _server: JoinSet<()>,
 }
 
 struct Tongue {
@@ -87,7 +87,8 @@ impl Liar {
         let tls = RustlsConfig::from_pem(pair.certificate.into(), pair.key.into()).await?;
         let handle = Handle::new();
         let server = axum_server::bind_rustls(address, tls).handle(handle.clone());
-        let server = tokio::spawn(async move {
+        let mut server = JoinSet::new();
+        server.spawn(async move {
             server
                 .serve(router.into_make_service())
                 .await
@@ -101,7 +102,7 @@ impl Liar {
             url: format!("https://localhost:{}", address.port()),
             ca: authority.certificate(),
             tongue,
-            _server: AbortOnDropHandle::new(server),
+            _server: server,
         })
     }
 

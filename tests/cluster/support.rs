@@ -183,16 +183,6 @@ pub fn writes(log: &AuditLog, resource: &str, sub: &str) -> anyhow::Result<Vec<A
     Ok(events)
 }
 
-/// A patch of a Node that adds `taint` to those it has.
-pub async fn add_taint(world: &World, node: &str, key: &str) -> anyhow::Result<()> {
-    let taint = format!("{key}=x:NoSchedule");
-    world
-        .plane
-        .kubectl(&["taint", "node", node, &taint])
-        .await?;
-    Ok(())
-}
-
 /// A NodeTrust's `resourceVersion`: it changes with every write.
 pub async fn version(world: &World, node: &str) -> anyhow::Result<Option<String>> {
     let trust = world.trust(node).await?;

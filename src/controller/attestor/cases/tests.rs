@@ -64,7 +64,7 @@ fn what_is_read_while_a_write_is_under_way_is_older_than_what_is_believed() {
         .unwrap();
 
     let old = kept(&a, Verdict::Untrusted, Reason::FailedAttestation);
-    look(&mut cases, &setup, (Some(a.clone()), Some(old)), 12);
+    look(&mut cases, &setup, (Some(a), Some(old)), 12);
     assert!(cases.next_expiry().is_some());
 
     let done = Done {

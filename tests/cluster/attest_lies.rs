@@ -24,7 +24,7 @@ struct Liar {
     url: String,
     ca: String,
     tongue: Arc<Tongue>,
-    _server: JoinSet<()>,
+    _tasks: JoinSet<()>,
 }
 
 struct Tongue {
@@ -87,8 +87,8 @@ impl Liar {
         let tls = RustlsConfig::from_pem(pair.certificate.into(), pair.key.into()).await?;
         let handle = Handle::new();
         let server = axum_server::bind_rustls(address, tls).handle(handle.clone());
-        let mut server = JoinSet::new();
-        server.spawn(async move {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
             server
                 .serve(router.into_make_service())
                 .await
@@ -102,7 +102,7 @@ impl Liar {
             url: format!("https://localhost:{}", address.port()),
             ca: authority.certificate(),
             tongue,
-            _server: server,
+            _tasks: tasks,
         })
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 use trustpool::api::keys;
 use trustpool::domain::Verdict;
 use trustpool::simulator::journal::Entry;

@@ -137,8 +137,10 @@ async fn invariant_2_an_answer_to_another_question_neither_grants_nor_revokes() 
 
     for (what, lie) in lies() {
         lied_to(&world, &liar, lie).await.unwrap();
-        let verdict = world.verdict("a").await.unwrap();
-        assert_eq!(verdict, "unknown/NeverAttested", "{what}");
+        let unknown = world.becomes("a", "unknown/NeverAttested").await;
+        unknown
+            .with_context(|| format!("an answer {what}"))
+            .unwrap();
         filter_says(&world, "a", "node(s) were never attested")
             .await
             .unwrap();

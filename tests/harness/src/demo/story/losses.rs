@@ -121,7 +121,7 @@ pub(super) async fn silenced(scene: &Scene, screen: &mut Screen) -> anyhow::Resu
         .wait("two rounds without a word from it", look)
         .await?;
     scene
-        .show(screen, &format!("get nodetrust {SILENCED} -o wide"))
+        .show(screen, &format!("get nodetrust {SILENCED}"))
         .await?;
     let requests = scene.service.requests().await?;
     let silent = requests.iter().filter(|entry| {

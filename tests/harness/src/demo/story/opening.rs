@@ -60,7 +60,9 @@ pub(super) async fn first_pod(scene: &mut Scene, screen: &mut Screen) -> anyhow:
     let bound = eventually(SOON, "pod first to be bound", async || {
         evidence.bound("first")
     });
-    let bound = screen.wait("attesting", bound).await?;
+    let bound = screen
+        .wait("Trustpool starts, and asks about 60 hosts", bound)
+        .await?;
     scene.show(screen, "get pod first -o wide").await?;
     let took = seconds(listed, bound);
     screen.claim(

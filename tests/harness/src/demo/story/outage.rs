@@ -68,7 +68,7 @@ async fn placed(scene: &Scene, screen: &mut Screen, evidence: &Evidence) -> anyh
     )
 }
 
-/// Says how many verdicts have expired, once none is trusted any more and the conditions say so too.
+/// Says how many verdicts have expired, once none is trusted any more and conditions and pool say so too.
 async fn lapsed(scene: &Scene) -> anyhow::Result<usize> {
     let verdicts = scene.verdicts().await?;
     let trusted = count(&verdicts, "trusted/Attested");
@@ -77,6 +77,8 @@ async fn lapsed(scene: &Scene) -> anyhow::Result<usize> {
     let conditions = scene.conditions().await?;
     let said = count(&conditions, "Expired");
     ensure!(said == expired, "{said} of {expired} conditions say so");
+    let said = scene.pool_says().await?;
+    ensure!(said == Some(0), "the pool says that {said:?} are trusted");
     Ok(expired)
 }
 

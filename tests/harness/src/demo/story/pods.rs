@@ -70,5 +70,5 @@ fn tally(places: &[String], labels: &BTreeMap<String, String>) -> String {
         .into_iter()
         .map(|(label, count)| format!("{count} {label}"))
         .collect();
-    format!("{} nodes", counts.join(", "))
+    format!("{} nodes", counts.join(" and "))
 }

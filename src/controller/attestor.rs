@@ -11,16 +11,18 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use crate::clock::Clock;
+use crate::domain::Now;
 use crate::domain::agenda::Agenda;
 use crate::domain::plan::{Batch, plan};
 use crate::domain::tally::Round;
+use crate::domain::time::after;
 use crate::store::Reader;
 
 use super::metrics::{Metrics, OfPool};
@@ -31,8 +33,14 @@ pub use question::{Asked, ServiceHealth};
 
 use cases::Cases;
 
-/// The shortest time between two looks: at 5,000 nodes a look takes some milliseconds.
+/// The shortest time between two looks.
 const PAUSE: Duration = Duration::from_millis(25);
+
+/// The shortest time between two plans, unless there is an answer: a plan looks at every node.
+const PLANNING: Duration = Duration::from_millis(100);
+
+/// The longest time without a plan.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// Why the attestor ended.
 #[derive(Debug, Error)]
@@ -75,6 +83,32 @@ struct Desk {
     cases: Cases,
     agenda: Agenda,
     asked: FuturesUnordered<BoxFuture<'static, Asked>>,
+    planned: Planned,
+}
+
+/// When the last plan was made, and what happened since.
+#[derive(Default)]
+struct Planned {
+    /// When (uptime).
+    at: Option<Duration>,
+    /// When the next one must be made, should nothing happen before.
+    next: Timestamp,
+    /// A request is over, and another may take its place.
+    answered: bool,
+    /// Something changed that planning depends on.
+    stirred: bool,
+}
+
+impl Planned {
+    /// How long to wait with the next plan.
+    fn wait(&self, now: Now) -> Duration {
+        let left = Duration::try_from(self.next.duration_since(now.wall)).unwrap_or_default();
+        let Some(at) = self.at.filter(|_| !self.answered) else {
+            return Duration::ZERO;
+        };
+        let longest = if self.stirred { PLANNING } else { LONGEST };
+        left.min(at.saturating_add(longest).saturating_sub(now.uptime))
+    }
 }
 
 impl Attestor {
@@ -116,26 +150,40 @@ impl Attestor {
     /// Looks at everything, sends what is to be asked and written, and says when to look again.
     fn look(&mut self, desk: &mut Desk) -> Timestamp {
         let now = self.clock.now();
-        let later = crate::domain::time::after(now.wall, jiff::SignedDuration::from_secs(10));
         let setup = Arc::clone(&self.setup.borrow_and_update());
         let snapshot = self.reader.take();
         if self.reader.ready(now).is_err() || !setup.complete {
             // Nothing is concluded from a view that may be partial or old.
-            return later;
+            return after(now.wall, SignedDuration::from_secs(10));
         }
         for write in desk.cases.look(&snapshot, &setup, now.wall) {
             self.write(write);
         }
-        for gone in desk.cases.forgettable(now.wall) {
+        desk.planned.stirred |= desk.cases.take_stirred();
+        if desk.planned.wait(now).is_zero() {
+            let next = self.ask(desk, &setup, now.wall);
+            self.tidy(desk, &setup, now.wall);
+            desk.planned = Planned {
+                at: Some(now.uptime),
+                next,
+                ..Planned::default()
+            };
+        }
+        let wait = SignedDuration::try_from(desk.planned.wait(now)).unwrap_or_default();
+        let next = after(now.wall, wait);
+        let expiry = desk.cases.next_expiry().filter(|expiry| *expiry > now.wall);
+        expiry.map_or(next, |expiry| expiry.min(next))
+    }
+
+    /// Forgets who is gone.
+    fn tidy(&self, desk: &mut Desk, setup: &Setup, now: Timestamp) {
+        for gone in desk.cases.forgettable(now) {
             // A full queue only means that it is forgotten a little later.
             drop(self.forget.try_send(gone));
         }
-        let next = self.ask(desk, &setup, now.wall);
         let in_use = |name: &_| setup.services.contains_key(name);
         let cases = &desk.cases;
-        desk.agenda.prune(|name| cases.has(name), in_use, now.wall);
-        let expiry = desk.cases.next_expiry().filter(|expiry| *expiry > now.wall);
-        expiry.map_or(next, |expiry| expiry.min(next)).min(later)
+        desk.agenda.prune(|name| cases.has(name), in_use, now);
     }
 
     /// Sends the requests that are planned, ends the rounds that are over.
@@ -156,7 +204,7 @@ impl Attestor {
         let interval = |name: &_| {
             setup
                 .pool(name)
-                .map_or(jiff::SignedDuration::ZERO, |it| it.pool.interval)
+                .map_or(SignedDuration::ZERO, |it| it.pool.interval)
         };
         for round in desk.agenda.rounds_over(&plan.waiting(), interval, now) {
             self.end_round(desk, setup, round, now);
@@ -192,6 +240,7 @@ impl Attestor {
     fn answered(&self, desk: &mut Desk, asked: Asked) {
         let setup = Arc::clone(&self.setup.borrow());
         let now = self.clock.wall();
+        desk.planned.answered = true;
         question::count(&asked, &self.metrics);
         self.progress.send_modify(|progress| {
             progress
@@ -214,6 +263,7 @@ impl Attestor {
         let name = done.name.clone();
         if !desk.cases.written(done) {
             desk.agenda.ask_again(&name);
+            desk.planned.stirred = true;
         }
     }
 

@@ -38,6 +38,20 @@ impl Count {
         }
     }
 
+    /// Adds the nodes of `other`.
+    pub const fn merge(&mut self, other: &Self) {
+        self.total += other.total;
+        self.ready += other.ready;
+        self.lost += other.lost;
+    }
+
+    /// Takes away the nodes of `other`, which were added before.
+    pub const fn subtract(&mut self, other: &Self) {
+        self.total = self.total.saturating_sub(other.total);
+        self.ready = self.ready.saturating_sub(other.ready);
+        self.lost = self.lost.saturating_sub(other.lost);
+    }
+
     /// Says whether so much is lost that something else than the nodes is at fault.
     #[must_use]
     pub fn breaker(&self, pool: &Pool) -> Breaker {

@@ -22,7 +22,7 @@ use super::trust::Kept;
 
 /// The shortest time between two publications: each copies one pointer per node, so a burst of
 /// thousands of events costs tens of copies and not thousands.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// One event of either watch.
 enum Seen {

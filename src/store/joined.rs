@@ -1,6 +1,5 @@
 //! Nodes and NodeTrusts, joined as their events come in. No I/O: a fold over events.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,7 +8,7 @@ use crate::domain::{NodeName, Now, Record, Standing};
 use crate::watch::{Event, Mirror};
 
 use super::node::Tracked;
-use super::snapshot::{Entries, Entry, Snapshot};
+use super::snapshot::{ByName, Entry, Snapshot};
 use super::trust::Kept;
 
 /// Both halves of every node, and what follows from them.
@@ -18,8 +17,8 @@ pub(super) struct Joined {
     nodes: Mirror<NodeName, Arc<Tracked>>,
     trusts: Mirror<NodeName, Arc<Kept>>,
     /// When the attestation that a node has was first seen here.
-    seen: HashMap<NodeName, Sight>,
-    entries: Entries,
+    seen: ByName<Sight>,
+    snapshot: Snapshot,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,14 +41,14 @@ impl Joined {
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
-        Snapshot::from(self.entries.clone())
+        self.snapshot.clone()
     }
 
     fn join(&mut self, name: &NodeName, now: Now) {
         let node = self.nodes.get(name).cloned();
         let trust = self.trusts.get(name).cloned();
         if node.is_none() && trust.is_none() {
-            self.entries.remove(name);
+            self.snapshot.remove(name);
             self.seen.remove(name);
             return;
         }
@@ -60,14 +59,12 @@ impl Joined {
             }
             _ => Standing::missing(),
         };
-        self.entries.insert(
-            name.clone(),
-            Arc::new(Entry {
-                standing,
-                node,
-                trust,
-            }),
-        );
+        let entry = Entry {
+            standing,
+            node,
+            trust,
+        };
+        self.snapshot.put(name.clone(), entry);
     }
 
     /// When the attestation of `record` was first seen: an event that shows it again, after a new

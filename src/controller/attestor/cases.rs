@@ -5,7 +5,7 @@ mod boots;
 mod case;
 mod census;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -16,19 +16,30 @@ use crate::domain::due::Subject;
 use crate::domain::plan::Members;
 use crate::domain::tally::Round;
 use crate::domain::transition::Answer;
-use crate::domain::{Incarnation, NodeName, PoolName, Verdict};
+use crate::domain::{Incarnation, NodeName, PoolName};
 use crate::store::{ByName, Entry, Kept, Snapshot};
 
 use case::Case;
 use census::{Census, Place};
 
-/// Everything believed, by node.
+/// Everything believed, by node. A look costs what has changed, not what there is: during a round
+/// there are forty looks a second.
 #[derive(Debug, Default)]
 pub struct Cases {
     cases: ByName<Case>,
     census: Census,
     /// What was configured at the last look.
     setup: Arc<Setup>,
+    /// The revision of the snapshot that was looked at last.
+    revision: u64,
+    /// Nodes of which something else is believed since the last look.
+    unsettled: Vec<NodeName>,
+    /// When whose attestation expires.
+    expiries: BTreeSet<(Timestamp, NodeName)>,
+    /// Who has no Node any more.
+    gone: BTreeSet<NodeName>,
+    /// Whether planning may find something else than before.
+    stirred: bool,
 }
 
 impl Cases {
@@ -43,18 +54,23 @@ impl Cases {
             let place = node.and_then(|node| Place::of(&node.node, &case.kept, setup));
             let from = std::mem::replace(&mut case.place, place);
             others.extend(self.census.settle(name, from.as_ref(), case.place.as_ref()));
+            self.settle(name);
         }
         others.extend(self.bury(snapshot));
         if self.census.find_trouble(setup) {
             changed = snapshot.iter().collect();
         } else {
-            let found = |name| Some((name, snapshot.entry(NodeName::as_str(name))?));
-            changed.extend(others.iter().filter_map(found));
+            changed.extend(others.iter().filter_map(|name| snapshot.get(name)));
         }
         changed
             .into_iter()
             .filter_map(|(name, entry)| self.observe(name, entry, now))
             .collect()
+    }
+
+    /// Says, once, whether anything changed that planning depends on.
+    pub const fn take_stirred(&mut self) -> bool {
+        std::mem::replace(&mut self.stirred, false)
     }
 
     /// The nodes that may be asked about, by pool.
@@ -101,14 +117,18 @@ impl Cases {
         // A node that is not Ready any more may be in another boot by now.
         case.askable.as_ref()?;
         let change = Change::Answered(Box::new(answer), Box::new(pool.pool.clone()));
-        case.change(name, change, now)
+        let write = case.change(name, change, now);
+        self.settle(name);
+        write
     }
 
     /// Applies the end of a round to the hosts that were silent in it.
     pub fn silence(&mut self, round: &Round, pool: &PoolSetup, now: Timestamp) -> Vec<Write> {
         let silent = |name| {
             let change = Change::Silent(Box::new(pool.pool.clone()));
-            self.cases.get_mut(name)?.change(name, change, now)
+            let write = self.cases.get_mut(name)?.change(name, change, now);
+            self.settle(name);
+            write
         };
         round.silent.iter().filter_map(silent).collect()
     }
@@ -120,23 +140,21 @@ impl Cases {
         };
         let written = done.kept.is_some();
         case.written(done.kept);
+        self.settle(&done.name);
         written
     }
 
     /// When the next attestation expires.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Timestamp> {
-        let trusted = self.cases.values().map(|case| &case.kept.record);
-        trusted
-            .filter(|record| record.verdict == Verdict::Trusted)
-            .filter_map(|record| record.expires_at)
-            .min()
+        self.expiries.first().map(|(at, _)| *at)
     }
 
     /// NodeTrusts whose Node has been gone for a day and about which there is nothing to remember.
     #[must_use]
     pub fn forgettable(&self, now: Timestamp) -> Vec<(NodeName, Arc<Kept>)> {
-        let cases = self.cases.iter();
+        let gone = self.gone.iter();
+        let cases = gone.filter_map(|name| Some((name, self.cases.get(name)?)));
         cases
             .filter(|(_, case)| case.is_forgettable(now))
             .map(|(name, case)| (name.clone(), Arc::clone(&case.kept)))
@@ -149,23 +167,26 @@ impl Cases {
         self.cases.contains_key(name)
     }
 
-    /// The nodes about which anything changed since the last look.
+    /// The nodes about which anything changed since the last look, or whose time has come.
     fn changed<'a>(
         &mut self,
         snapshot: &'a Snapshot,
         setup: &Arc<Setup>,
         now: Timestamp,
     ) -> Vec<(&'a NodeName, &'a Arc<Entry>)> {
-        let all = !Arc::ptr_eq(setup, &self.setup);
+        let same = Arc::ptr_eq(setup, &self.setup);
+        let since = if same { self.revision } else { 0 };
         self.setup = Arc::clone(setup);
-        let settled = |name: &NodeName, entry| {
-            let case: Option<&Case> = self.cases.get(name);
-            case.is_some_and(|case| case.is_settled(entry, now))
-        };
-        let nodes = snapshot.iter();
-        nodes
-            .filter(|(name, entry)| all || !settled(name, entry))
-            .collect()
+        self.revision = snapshot.revision();
+        let mut changed: Vec<_> = snapshot.since(since).collect();
+        let expired = self.expiries.iter().take_while(|(at, _)| *at <= now);
+        let expired = expired.map(|(_, name)| name);
+        let unsettled = std::mem::take(&mut self.unsettled);
+        for name in unsettled.iter().chain(expired) {
+            changed.extend(snapshot.get(name));
+        }
+        self.stirred |= !same;
+        changed
     }
 
     /// Drops who is in no watch any more. Returns the others to whom that matters.
@@ -173,11 +194,15 @@ impl Cases {
         if self.cases.len() == snapshot.len() {
             return Vec::new();
         }
+        self.stirred = true;
         let mut others = Vec::new();
         self.cases.retain(|name, case| {
-            let stays = case.is_busy() || snapshot.entry(name.as_str()).is_some();
+            let stays = case.is_busy() || snapshot.get(name).is_some();
             if !stays {
                 others.extend(self.census.settle(name, case.place.as_ref(), None));
+                case.expiry
+                    .map(|at| self.expiries.remove(&(at, name.clone())));
+                self.gone.remove(name);
             }
             stays
         });
@@ -192,10 +217,33 @@ impl Cases {
         }
         let returned = |boot: &str| case.is_back(boot);
         let place = case.place.as_ref();
-        let facts = self
-            .census
-            .facts((node, &case.kept), place, &self.setup, returned);
-        case.observe(node, facts, &self.setup, now)
+        let known = (node, &*case.kept);
+        let facts = self.census.facts(known, place, &self.setup, returned);
+        let write = case.observe(node, facts, &self.setup, now);
+        self.settle(name);
+        write
+    }
+
+    /// Enters what became of a case into the books.
+    fn settle(&mut self, name: &NodeName) {
+        let Some(case) = self.cases.get_mut(name) else {
+            return;
+        };
+        self.stirred |= case.take_stirred();
+        if case.take_unsettled() {
+            self.unsettled.push(name.clone());
+        }
+        let expiry = case.next_expiry();
+        if case.expiry != expiry {
+            let before = std::mem::replace(&mut case.expiry, expiry);
+            before.map(|at| self.expiries.remove(&(at, name.clone())));
+            expiry.map(|at| self.expiries.insert((at, name.clone())));
+        }
+        if case.is_gone() {
+            self.gone.insert(name.clone());
+        } else {
+            self.gone.remove(name);
+        }
     }
 }
 

@@ -4,13 +4,14 @@ mod memory;
 mod queues;
 mod rules;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::controller::setup::Setup;
 use crate::domain::mark::Change;
 use crate::domain::{NodeName, Now, Reason};
-use crate::store::{ByName, Snapshot, Tracked};
+use crate::store::{ByName, Entry, Snapshot, Tracked};
 
 pub use rules::{breakers, change};
 
@@ -48,8 +49,8 @@ pub struct Job {
     pub mark: Mark,
 }
 
-/// What is remembered between two looks. Only what changed is looked at again: at 5,000 nodes, all
-/// of them would keep half a processor busy while they are being marked.
+/// What is remembered between two looks. A look costs what has changed, not what there is: while
+/// nodes are being marked there are forty looks a second.
 #[derive(Debug, Default)]
 pub struct Work {
     /// By node, while it exists.
@@ -59,38 +60,37 @@ pub struct Work {
     writing_conditions: usize,
     /// What the marks of every node depended on in the last look.
     rules: Rules,
+    /// The revision of the snapshot that was looked at last.
+    revision: u64,
+    /// Nodes to which a write is over since the last look.
+    written: Vec<NodeName>,
+    /// When (uptime) to look again at which node though nothing changed.
+    alarms: BTreeSet<(Duration, NodeName)>,
 }
 
 impl Work {
-    /// Looks at every node. Returns the uptime at which to look again though nothing changed.
+    /// Looks at every node for which anything changed. Returns the uptime at which to look again
+    /// though nothing did.
     pub fn look(&mut self, snapshot: &Snapshot, setup: &Arc<Setup>, now: Now) -> Option<Duration> {
-        let all = self.rules.follow(snapshot, setup);
-        let mut again: Option<Duration> = None;
-        let mut existing = 0;
-        for (name, entry) in snapshot.iter() {
-            let Some(node) = &entry.node else {
-                self.forget(name);
-                continue;
-            };
-            existing += 1;
-            let memory = match self.nodes.get_mut(name) {
-                Some(memory) => memory,
-                None => self.nodes.entry(name.clone()).or_default(),
-            };
-            if all || !memory.is_settled(entry, now) {
-                memory.look(entry, node, &self.rules, now);
-                if let Some(turn) = memory.queue() {
-                    self.queues.of(turn).push_back(name.clone());
-                }
-            }
-            again = [again, memory.again].into_iter().flatten().min();
+        let same = self.rules.follow_setup(setup);
+        let since = if same { self.revision } else { 0 };
+        self.revision = snapshot.revision();
+        let mut changed: Vec<_> = snapshot.since(since).collect();
+        for (name, entry) in &changed {
+            self.count(name, entry);
         }
-        if self.nodes.len() > existing {
-            let exists = |name: &NodeName| snapshot.entry(name.as_str()).is_some();
-            self.nodes
-                .retain(|name, memory| memory.busy || exists(name));
+        self.forget(snapshot);
+        if self.rules.follow_breakers() {
+            changed = snapshot.iter().collect();
         }
-        again
+        let written = std::mem::take(&mut self.written);
+        let due = self.due(now);
+        let others = written.iter().chain(&due);
+        changed.extend(others.filter_map(|name| snapshot.get(name)));
+        for (name, entry) in changed {
+            self.look_at(name, entry, now);
+        }
+        self.alarms.first().map(|(at, _)| *at)
     }
 
     /// The next write: losses, then gains, then conditions.
@@ -112,6 +112,7 @@ impl Work {
         self.writing_conditions = self.writing_conditions.saturating_sub(condition);
         if let Some(memory) = self.nodes.get_mut(&job.name) {
             memory.finish(&job.mark, version, uptime);
+            self.written.push(job.name.clone());
         }
     }
 
@@ -130,9 +131,74 @@ impl Work {
         }
     }
 
-    fn forget(&mut self, name: &NodeName) {
-        if self.nodes.get(name).is_some_and(|memory| !memory.busy) {
+    /// Counts a node as what it is now; forgets it if its Node is gone.
+    fn count(&mut self, name: &NodeName, entry: &Entry) {
+        if entry.node.is_none() {
+            self.drop(name);
+        }
+        let memory = match self.nodes.get_mut(name) {
+            Some(memory) => memory,
+            None => self.nodes.entry(name.clone()).or_default(),
+        };
+        let counted = self.rules.count(entry);
+        let before = std::mem::replace(&mut memory.counted, counted);
+        self.rules.recount(before.as_ref(), memory.counted.as_ref());
+    }
+
+    /// Drops the nodes that are in no watch any more.
+    fn forget(&mut self, snapshot: &Snapshot) {
+        if self.nodes.len() == snapshot.len() {
+            return;
+        }
+        let gone = self
+            .nodes
+            .keys()
+            .filter(|name| snapshot.get(name).is_none());
+        for name in gone.cloned().collect::<Vec<_>>() {
+            self.drop(&name);
+        }
+    }
+
+    /// Drops a node, once nothing is under way to it.
+    fn drop(&mut self, name: &NodeName) {
+        let Some(memory) = self.nodes.get_mut(name) else {
+            return;
+        };
+        let counted = memory.counted.take();
+        self.rules.recount(counted.as_ref(), None);
+        if !memory.busy {
+            memory
+                .again
+                .map(|at| self.alarms.remove(&(at, name.clone())));
             self.nodes.remove(name);
+        }
+    }
+
+    /// The nodes whose time has come.
+    fn due(&self, now: Now) -> Vec<NodeName> {
+        let due = self.alarms.iter().take_while(|(at, _)| *at <= now.uptime);
+        due.map(|(_, name)| name.clone()).collect()
+    }
+
+    fn look_at(&mut self, name: &NodeName, entry: &Entry, now: Now) {
+        let Some(node) = &entry.node else {
+            // It was gone before what was under way to it was over.
+            self.count(name, entry);
+            return;
+        };
+        let Some(memory) = self.nodes.get_mut(name) else {
+            return;
+        };
+        let before = memory.again;
+        memory.look(entry, node, &self.rules, now);
+        if before != memory.again {
+            before.map(|at| self.alarms.remove(&(at, name.clone())));
+            memory
+                .again
+                .map(|at| self.alarms.insert((at, name.clone())));
+        }
+        if let Some(turn) = memory.queue() {
+            self.queues.of(turn).push_back(name.clone());
         }
     }
 }

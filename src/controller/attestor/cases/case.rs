@@ -26,8 +26,12 @@ pub struct Case {
     pub askable: Option<PoolName>,
     /// Its place when it was looked at last.
     pub place: Option<Place>,
-    /// What was looked at last; nothing if it must be looked at again.
-    seen: Option<Arc<Entry>>,
+    /// Its entry in the list of expiries.
+    pub expiry: Option<Timestamp>,
+    /// Something else is believed since the last look.
+    unsettled: bool,
+    /// Something changed that planning depends on.
+    stirred: bool,
     /// Whether there was a NodeTrust when one was read last.
     recorded: bool,
     /// Writes under way. While there are any, what is read is older than what is believed.
@@ -38,25 +42,13 @@ pub struct Case {
 }
 
 impl Case {
-    /// Says whether a look would find nothing new.
-    pub fn is_settled(&self, entry: &Arc<Entry>, now: Timestamp) -> bool {
-        let seen = self
-            .seen
-            .as_ref()
-            .is_some_and(|seen| Arc::ptr_eq(seen, entry));
-        let record = &self.kept.record;
-        let over = record.expires_at.is_none_or(|expires| expires <= now);
-        seen && !(record.verdict == Verdict::Trusted && over)
-    }
-
     /// Takes over what was read, unless more is known already.
     pub fn read(&mut self, entry: &Arc<Entry>, now: Timestamp) {
-        self.seen = Some(Arc::clone(entry));
         if entry.node.is_some() {
             self.gone_since = None;
         } else {
             self.gone_since.get_or_insert(now);
-            self.askable = None;
+            self.ask(None);
         }
         if self.writing > 0 {
             return;
@@ -68,7 +60,10 @@ impl Case {
             // The same, held once instead of twice.
             Some(trust) if *trust == self.kept => self.kept = Arc::clone(trust),
             // Somebody deleted it: nothing is known any more.
-            None if self.recorded => self.kept = Arc::default(),
+            None if self.recorded => {
+                self.kept = Arc::default();
+                self.stirred = true;
+            }
             Some(_) | None => {}
         }
         self.recorded = entry.trust.is_some();
@@ -79,6 +74,7 @@ impl Case {
     fn believe(&mut self, kept: Arc<Kept>) {
         let known = !self.kept.version.is_empty() || self.kept.record != Record::default();
         let ready_since = self.kept.record.ready_since;
+        self.stirred |= self.kept.record != kept.record || self.kept.orders != kept.orders;
         self.kept = kept;
         if known && self.kept.record.ready_since != ready_since {
             Arc::make_mut(&mut self.kept).record.ready_since = ready_since;
@@ -93,7 +89,7 @@ impl Case {
         setup: &Setup,
         now: Timestamp,
     ) -> Option<Write> {
-        self.askable = self.askable(node, &facts, setup);
+        self.ask(self.askable(node, &facts, setup));
         self.boots.follow(&node.boot_id, &self.kept.record);
         self.change(&node.name, Change::Observed(Box::new(facts)), now)
     }
@@ -111,7 +107,8 @@ impl Case {
             return None;
         }
         // Something else may follow from it.
-        self.seen = None;
+        self.unsettled = true;
+        self.stirred = true;
         let tells_more = next.tells_more_than(before);
         // That a node exists is worth no write: its first answer brings the rest along.
         let is_new = |record: &Record| {
@@ -137,11 +134,33 @@ impl Case {
     /// Takes note of a write that is over; `kept` is the NodeTrust now, if it went through.
     pub fn written(&mut self, kept: Option<Arc<Kept>>) {
         self.writing = self.writing.saturating_sub(1);
-        self.seen = None;
+        self.unsettled = true;
         if self.writing == 0 {
             // What could not be written is believed no longer: the next look reads what is there.
             self.believe(kept.unwrap_or_default());
         }
+    }
+
+    /// Says, once, whether something else is believed since the last look.
+    pub const fn take_unsettled(&mut self) -> bool {
+        std::mem::replace(&mut self.unsettled, false)
+    }
+
+    /// Says, once, whether something changed that planning depends on.
+    pub const fn take_stirred(&mut self) -> bool {
+        std::mem::replace(&mut self.stirred, false)
+    }
+
+    /// When trust ends by itself.
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        let record = &self.kept.record;
+        let trusted = record.verdict == Verdict::Trusted;
+        trusted.then(|| record.expires_at.unwrap_or(Timestamp::MIN))
+    }
+
+    /// Says whether there is no Node.
+    pub const fn is_gone(&self) -> bool {
+        self.gone_since.is_some()
     }
 
     /// Says whether writes are under way.
@@ -170,6 +189,11 @@ impl Case {
         let silent = version.is_empty() && record.pool.is_none() && orders.distrust.is_none();
         // Until every pool was read, nobody is in none.
         silent || unreadable || !setup.complete || node.uid.is_empty()
+    }
+
+    fn ask(&mut self, askable: Option<PoolName>) {
+        self.stirred |= self.askable != askable;
+        self.askable = askable;
     }
 
     /// A node is asked about while it is Ready, has an identity, and nobody paused it or its pool.

@@ -104,7 +104,7 @@ fn node(name: &str, readiness: Readiness, boot: &str) -> Arc<Tracked> {
 /// One attestor with what it sees.
 struct World {
     cases: Cases,
-    nodes: ByName<Arc<Entry>>,
+    nodes: Snapshot,
     /// Looks at everything every time.
     thorough: bool,
     setup: Arc<Setup>,
@@ -117,7 +117,7 @@ impl World {
     fn new(thorough: bool) -> Self {
         Self {
             cases: Cases::default(),
-            nodes: ByName::default(),
+            nodes: Snapshot::default(),
             thorough,
             setup: setup(),
             writes: Vec::new(),
@@ -128,13 +128,13 @@ impl World {
 
     /// Puts an entry of which `change` made something else in the place of the old one.
     fn change(&mut self, name: &str, change: impl FnOnce(&mut Entry)) {
-        let old = self.nodes.get(name).map(|entry| Entry::clone(entry));
+        let old = self.nodes.entry(name).map(|entry| Entry::clone(entry));
         let mut entry = old.unwrap_or_else(|| Entry::from(Standing::missing()));
         change(&mut entry);
         if entry.node.is_none() && entry.trust.is_none() {
-            self.nodes.remove(name);
+            self.nodes.remove(&name.into());
         } else {
-            self.nodes.insert(name.into(), Arc::new(entry));
+            self.nodes.put(name.into(), entry);
         }
     }
 
@@ -205,7 +205,7 @@ impl World {
             name, base, change, ..
         } in std::mem::take(&mut self.writes)
         {
-            let entry = self.nodes.get(&name);
+            let entry = self.nodes.entry(name.as_str());
             let there = entry.and_then(|entry| entry.trust.clone());
             let base = there.unwrap_or(base);
             let kept = Arc::new(Kept {
@@ -226,8 +226,7 @@ impl World {
         if self.thorough {
             self.setup = setup();
         }
-        let snapshot = Snapshot::from(self.nodes.clone());
-        let mut writes = self.cases.look(&snapshot, &self.setup, self.now);
+        let mut writes = self.cases.look(&self.nodes, &self.setup, self.now);
         writes.sort_by(|a, b| a.name.cmp(&b.name));
         let names = writes.iter().map(|write| write.name.to_string()).collect();
         self.writes.extend(writes);

@@ -10,7 +10,7 @@ use crate::domain::{Now, Reason, Record, Verdict};
 use crate::store::{Entry, Kept, Tracked, is_later};
 
 use super::queues::Turn;
-use super::rules::{Rules, is_paused, pool};
+use super::rules::{Counted, Rules, is_paused, pool};
 use super::{Job, Mark};
 
 /// How much later than labels and taint the condition is written. By then every replica has seen the
@@ -23,8 +23,8 @@ const REST: Duration = Duration::from_secs(1);
 /// What is remembered of a Node.
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// What was looked at last; nothing if it must be looked at again.
-    seen: Option<Arc<Entry>>,
+    /// As what the node was counted.
+    pub counted: Option<Counted>,
     /// What is to be written.
     pub job: Option<(Turn, Job)>,
     /// In which queue the node waits.
@@ -46,18 +46,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Says whether a look would find nothing new.
-    pub fn is_settled(&self, entry: &Arc<Entry>, now: Now) -> bool {
-        let seen = self
-            .seen
-            .as_ref()
-            .is_some_and(|seen| Arc::ptr_eq(seen, entry));
-        seen && self.again.is_none_or(|again| again > now.uptime)
-    }
-
     /// Works out what is to be written, and when to look again.
-    pub fn look(&mut self, entry: &Arc<Entry>, node: &Arc<Tracked>, rules: &Rules, now: Now) {
-        self.seen = Some(Arc::clone(entry));
+    pub fn look(&mut self, entry: &Entry, node: &Arc<Tracked>, rules: &Rules, now: Now) {
         self.job = None;
         self.again = None;
         let nothing = Kept::default();
@@ -98,7 +88,6 @@ impl Memory {
     /// Takes note of a write that was over at `uptime`.
     pub fn finish(&mut self, mark: &Mark, version: Option<String>, uptime: Duration) {
         self.busy = false;
-        self.seen = None;
         let failed = version.is_none();
         self.rests_until = failed.then(|| uptime.saturating_add(REST));
         if let Some(version) = version {

@@ -8,24 +8,64 @@ use crate::controller::setup::{PoolSetup, Setup};
 use crate::domain::breaker::{Breaker, Count};
 use crate::domain::mark::{self, Change};
 use crate::domain::{NodeName, PoolName, Record};
-use crate::store::{Kept, Snapshot, Tracked};
+use crate::store::{Entry, Kept, Snapshot, Tracked};
 
 /// The rules that hold.
 #[derive(Debug, Default)]
 pub struct Rules {
     /// What is configured.
     pub setup: Arc<Setup>,
+    counts: HashMap<PoolName, Count>,
     breakers: HashMap<PoolName, Breaker>,
 }
 
+/// As what a node is counted in its pool.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Counted {
+    pool: PoolName,
+    one: Count,
+}
+
 impl Rules {
-    /// Takes over what holds now, and says whether that is something else than before.
-    pub fn follow(&mut self, snapshot: &Snapshot, setup: &Arc<Setup>) -> bool {
-        let breakers = breakers(snapshot, setup);
-        let same = Arc::ptr_eq(setup, &self.setup) && breakers == self.breakers;
+    /// Takes over what is configured, and says whether it is the same as before.
+    pub fn follow_setup(&mut self, setup: &Arc<Setup>) -> bool {
+        let same = Arc::ptr_eq(setup, &self.setup);
         self.setup = Arc::clone(setup);
-        self.breakers = breakers;
-        !same
+        same
+    }
+
+    /// Works the breakers out anew, and says whether any of them is another than before.
+    pub fn follow_breakers(&mut self) -> bool {
+        self.counts.retain(|_, count| count.total > 0);
+        let breaker = |(name, count): (&PoolName, &Count)| {
+            let pool = self.setup.pool(name)?;
+            Some((name.clone(), count.breaker(&pool.pool)))
+        };
+        let breakers = self.counts.iter().filter_map(breaker).collect();
+        let before = std::mem::replace(&mut self.breakers, breakers);
+        before != self.breakers
+    }
+
+    /// As what a node is to be counted, if it is there and in a pool.
+    pub fn count(&self, entry: &Entry) -> Option<Counted> {
+        let node = entry.node.as_ref()?;
+        let nothing = Record::default();
+        let record = entry.trust.as_ref().map_or(&nothing, |trust| &trust.record);
+        let pool = &pool(&self.setup, record, node)?.pool;
+        let mut one = Count::default();
+        one.add(&node.node, record, pool);
+        let pool = pool.name.clone();
+        Some(Counted { pool, one })
+    }
+
+    /// Counts a node as something else than before.
+    pub fn recount(&mut self, before: Option<&Counted>, now: Option<&Counted>) {
+        if let Some(Counted { pool, one }) = before {
+            self.counts.entry(pool.clone()).or_default().subtract(one);
+        }
+        if let Some(Counted { pool, one }) = now {
+            self.counts.entry(pool.clone()).or_default().merge(one);
+        }
     }
 
     /// How the marks of `node` must change.
@@ -52,6 +92,7 @@ pub fn change(snapshot: &Snapshot, setup: &Arc<Setup>, name: &NodeName, node: &T
     let rules = Rules {
         setup: Arc::clone(setup),
         breakers: breakers(snapshot, setup),
+        counts: HashMap::new(),
     };
     rules.change(&kept.record, pool, node)
 }

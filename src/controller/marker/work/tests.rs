@@ -1,6 +1,7 @@
 //! What is written when, and in which order.
 
 mod rows;
+mod same;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,7 +11,7 @@ use crate::api::trust_pool::NodeSelector;
 use crate::controller::setup::PoolSetup;
 use crate::domain::pool::{OnExpiry, Share, Taint, TrustAgain};
 use crate::domain::{Carried, Node, Pool, Readiness, Record, Standing, Verdict};
-use crate::store::{Entry, Kept};
+use crate::store::Kept;
 
 /// So many milliseconds after the start.
 fn at(millis: u64) -> Now {
@@ -157,12 +158,11 @@ fn a_node_whose_write_failed_is_left_alone_for_a_second() {
 #[test]
 fn a_node_is_looked_at_again_when_it_the_rules_or_the_time_changed_and_not_before() {
     let mut work = Work::default();
-    let lost = |name| {
-        let entry = entry(name, Verdict::Untrusted, Some("untrusted"), Some("False"));
-        (NodeName::from(name), Arc::new(entry))
-    };
-    let mut entries: ByName<Arc<Entry>> = ["a", "b"].map(lost).into_iter().collect();
-    let nodes = Snapshot::from(entries.clone());
+    let mut nodes = Snapshot::default();
+    for name in ["a", "b"] {
+        let lost = entry(name, Verdict::Untrusted, Some("untrusted"), Some("False"));
+        nodes.put(name.into(), lost);
+    }
     let paused = |setup: &Setup| {
         let mut pools = setup.pools.clone();
         pools[0].pool.paused = true;
@@ -181,14 +181,13 @@ fn a_node_is_looked_at_again_when_it_the_rules_or_the_time_changed_and_not_befor
 
     for name in ["c", "d", "e", "f", "g", "h", "i", "j"] {
         let good = entry(name, Verdict::Trusted, Some("trusted"), Some("True"));
-        entries.insert(name.into(), Arc::new(good));
+        nodes.put(name.into(), good);
     }
-    let more = Snapshot::from(entries);
-    work.look(&more, &all, at(50));
+    work.look(&nodes, &all, at(50));
     let jobs = pop_all(&mut work);
     assert_eq!(names(&jobs), ["a", "b"], "the breaker is closed: taints");
 
-    work.look(&more, &all, at(75));
+    work.look(&nodes, &all, at(75));
     assert!(pop_all(&mut work).is_empty(), "both are being written");
 }
 

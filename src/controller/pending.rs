@@ -93,11 +93,13 @@ impl Pending {
         if !setup.complete || self.reader.ready(now).is_err() {
             return;
         }
+        let untold = pods.iter().filter(|(uid, _)| !told.contains_key(*uid));
+        let untold: Vec<_> = untold.collect();
+        if untold.is_empty() {
+            return;
+        }
         let counts = counts(&self.reader.snapshot(), &setup, now);
-        for (uid, pod) in pods.iter() {
-            if told.contains_key(uid) {
-                continue;
-            }
+        for (uid, pod) in untold {
             let pool = pod.labels().get(keys::REQUIRE_POOL).map(String::as_str);
             if let Some(note) = note(pool, &counts, &setup) {
                 told.insert(uid.clone(), now.uptime);

@@ -150,12 +150,10 @@ impl Work {
         if self.nodes.len() == snapshot.len() {
             return;
         }
-        let gone = self
-            .nodes
-            .keys()
-            .filter(|name| snapshot.get(name).is_none());
-        for name in gone.cloned().collect::<Vec<_>>() {
-            self.drop(&name);
+        let gone = |name: &&NodeName| snapshot.get(name).is_none();
+        let gone: Vec<NodeName> = self.nodes.keys().filter(gone).cloned().collect();
+        for name in &gone {
+            self.drop(name);
         }
     }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
-use kube::Api;
 use kube::api::{WatchEvent, WatchParams};
+use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
@@ -64,7 +64,7 @@ pub fn watch<K>(
     params: WatchParams,
 ) -> impl Stream<Item = Event<K>>
 where
-    K: Clone + Debug + DeserializeOwned + Send + 'static,
+    K: Clone + Debug + DeserializeOwned + Resource + Send + 'static,
 {
     let state = Watch {
         what,
@@ -90,7 +90,7 @@ struct Watch<K> {
     events: Option<BoxStream<'static, kube::Result<WatchEvent<K>>>>,
 }
 
-impl<K: Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
+impl<K: Clone + Debug + DeserializeOwned + Resource + Send + 'static> Watch<K> {
     async fn next(&mut self) -> Event<K> {
         loop {
             let Some(events) = &mut self.events else {
@@ -104,9 +104,9 @@ impl<K: Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
                     if let Some(event) = self.read(event) {
                         return event;
                     }
+                    self.end().await;
                 }
-                // The server ends every watch after some minutes; it goes on where it was.
-                Ok(None) => self.events = None,
+                Ok(None) => self.end().await,
                 Ok(Some(Err(error))) => self.fail(&error).await,
                 Err(_) => {
                     warn!(what = self.what, "watch was silent, connecting anew");
@@ -138,17 +138,21 @@ impl<K: Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
 
     /// What an event means, if it means anything.
     fn read(&mut self, event: WatchEvent<K>) -> Option<Event<K>> {
-        self.failures = 0;
         match event {
             WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                self.follow(object.meta().resource_version.as_deref());
                 Some(Event::Applied(object))
             }
-            WatchEvent::Deleted(object) => Some(Event::Deleted(object)),
+            WatchEvent::Deleted(object) => {
+                self.follow(object.meta().resource_version.as_deref());
+                Some(Event::Deleted(object))
+            }
             WatchEvent::Bookmark(bookmark) => {
                 let ends = bookmark
                     .metadata
                     .annotations
                     .contains_key(INITIAL_EVENTS_END);
+                self.failures = 0;
                 self.version = Some(bookmark.metadata.resource_version);
                 Some(if ends { Event::Listed } else { Event::Alive })
             }
@@ -160,11 +164,30 @@ impl<K: Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
                     "watch was ended by the server"
                 );
                 // Whatever it was (410 Gone as a rule), only a new listing is sure to be whole.
-                self.events = None;
+                self.failures = self.failures.saturating_add(1);
                 self.version = None;
                 None
             }
         }
+    }
+
+    /// Goes on after this version, should the watch break: one that went back to the last bookmark
+    /// would show states again that are over. While a listing runs it is begun anew instead.
+    fn follow(&mut self, version: Option<&str>) {
+        self.failures = 0;
+        if self.version.is_some() {
+            self.version = version.map(str::to_owned);
+        }
+    }
+
+    /// The server ends every watch after some minutes; it goes on where it was, at once unless the
+    /// server ended it for an error.
+    async fn end(&mut self) {
+        self.events = None;
+        if self.failures > 0 {
+            sleep(backoff::service(self.failures).unsigned_abs()).await;
+        }
+        self.failures = self.failures.saturating_add(1);
     }
 
     async fn fail(&mut self, error: &kube::Error) {
@@ -175,3 +198,6 @@ impl<K: Clone + Debug + DeserializeOwned + Send + 'static> Watch<K> {
         sleep(wait).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -129,10 +128,14 @@ impl Recorder {
         let name = write.name.clone();
         let before = write.base.record.verdict;
         let kept = match self.try_record(&write).await {
-            Ok(kept) => {
+            Ok(Some(kept)) => {
                 self.count("ok");
                 self.announce(&name, before, &kept);
                 Some(kept)
+            }
+            Ok(None) => {
+                self.count("overtaken");
+                None
             }
             Err(error) => {
                 self.count(error.outcome());
@@ -143,27 +146,43 @@ impl Recorder {
         Done { name, kept }
     }
 
-    /// Applies the change to the newest record there is, until a write goes through.
-    async fn try_record(&self, write: &Write) -> Result<Arc<Kept>, Error> {
+    /// Applies the change to the newest record there is, until a write goes through. Nothing if an
+    /// answer does not count for that record any more.
+    async fn try_record(&self, write: &Write) -> Result<Option<Arc<Kept>>, Error> {
         let mut base = Arc::clone(&write.base);
+        let mut sent = None;
         let mut attempt = 0;
         loop {
-            match self.attempt(write, base).await {
-                Ok(kept) => return Ok(kept),
+            match self.attempt(write, base, &mut sent).await {
+                Ok(kept) => return Ok(Some(kept)),
                 Err(error) if attempt + 1 >= ATTEMPTS => return Err(error),
                 Err(error) if error.is_conflict() || error.is_missing() => {}
-                Err(error) => {
-                    self.count(error.outcome());
-                    let wait = crate::domain::backoff::service(attempt + 1).unsigned_abs();
-                    sleep(wait.min(Duration::from_secs(10))).await;
-                }
+                Err(error) => self.pause(&error, attempt).await,
             }
             attempt += 1;
-            base = self.read(&write.name).await.unwrap_or_default();
+            base = self.read_again(write, &mut attempt).await?;
+            match settled(write, &base, sent.as_ref(), self.clock.wall()) {
+                Some(Settled::AsSent) => return Ok(Some(base)),
+                Some(Settled::Overtaken) => return Ok(None),
+                None => {}
+            }
         }
     }
 
-    async fn attempt(&self, write: &Write, base: Arc<Kept>) -> Result<Arc<Kept>, Error> {
+    /// Waits after a failure, longer each time.
+    async fn pause(&self, error: &Error, attempt: u32) {
+        self.count(error.outcome());
+        sleep(crate::domain::backoff::service(attempt + 1).unsigned_abs()).await;
+    }
+
+    /// Applies the change to `base` and writes it; `sent` is then what was sent, whether or not the
+    /// API server's answer comes.
+    async fn attempt(
+        &self,
+        write: &Write,
+        base: Arc<Kept>,
+        sent: &mut Option<Record>,
+    ) -> Result<Arc<Kept>, Error> {
         let now = self.clock.wall();
         let record = write.change.apply(&base, now);
         if !record.tells_more_than(&base.record) {
@@ -175,6 +194,7 @@ impl Recorder {
             base
         };
         let status = NodeTrustStatus::of(&record, &base.conditions, base.generation, now);
+        *sent = Some(Record::from(&status));
         let object = NodeTrust {
             metadata: ObjectMeta {
                 name: Some(write.name.to_string()),
@@ -185,13 +205,22 @@ impl Recorder {
             spec: NodeTrustSpec::default(),
             status: Some(status),
         };
-        let params = PostParams::default();
-        let written = call(
-            self.api
-                .replace_status(write.name.as_str(), &params, &object),
-        )
-        .await?;
+        let (name, params) = (write.name.as_str(), PostParams::default());
+        let written = call(self.api.replace_status(name, &params, &object)).await?;
         Ok(Arc::new(Kept::from(&written)))
+    }
+
+    /// The record as the API server has it, tried as often as the write itself: nothing may be
+    /// decided from a record that was made up.
+    async fn read_again(&self, write: &Write, attempt: &mut u32) -> Result<Arc<Kept>, Error> {
+        loop {
+            match self.read(&write.name).await {
+                Ok(kept) => return Ok(goes_on(write, kept)),
+                Err(error) if *attempt + 1 >= ATTEMPTS => return Err(error),
+                Err(error) => self.pause(&error, *attempt).await,
+            }
+            *attempt += 1;
+        }
     }
 
     /// Makes the NodeTrust; `base` is what is believed of a node that has none.
@@ -269,6 +298,39 @@ impl Forgetter {
             }
         }
     }
+}
+
+/// What was believed of a node that had no NodeTrust goes on in one that has no status yet: it was
+/// made for this write.
+fn goes_on(write: &Write, read: Arc<Kept>) -> Arc<Kept> {
+    let is_new = write.base.version.is_empty() && read.record == Record::default();
+    if !is_new || read.version.is_empty() {
+        return read;
+    }
+    Arc::new(Kept {
+        record: write.base.record.clone(),
+        ..Kept::clone(&read)
+    })
+}
+
+/// Why a write that failed needs no other try.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Settled {
+    /// It went through, and only the API server's answer was lost.
+    AsSent,
+    /// The service's answer does not count for the record that is there now.
+    Overtaken,
+}
+
+/// Says whether a write that failed needs no other try, now that `read` was read and `sent` had been
+/// sent: counting one answer twice could end `untrusted`.
+fn settled(write: &Write, read: &Kept, sent: Option<&Record>, now: Timestamp) -> Option<Settled> {
+    if sent == Some(&read.record) {
+        return Some(Settled::AsSent);
+    }
+    let is_answer = matches!(write.change, Change::Answered(..));
+    let counts = write.change.apply(read, now) != read.record;
+    (is_answer && !counts).then_some(Settled::Overtaken)
 }
 
 /// What waits to be written. Bounded by the nodes: each has one answer and a few observations

@@ -56,11 +56,11 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// Says whether the end of this node's attestation pulls the whole pool: only one that has a
-    /// verdict to lose.
+    /// Says whether the end of this node's attestation pulls the whole pool: only one that has
+    /// trust to lose, so that no kubelet of an untrusted node pulls.
     #[must_use]
     pub fn pulls(&self) -> bool {
-        self.record.verdict != Verdict::Unknown
+        self.record.verdict == Verdict::Trusted
     }
 
     /// Says whether the node may be asked about before it is due.

@@ -105,7 +105,9 @@ impl Tally {
     fn count(&mut self, name: &NodeName, outcome: Option<Outcome>) {
         match outcome {
             Some(outcome) if outcome.is_verdict() => self.verdicts += 1,
-            Some(outcome) if outcome.is_silence() => self.silent.push(name.clone()),
+            Some(outcome) if outcome.is_silence() && !self.silent.contains(name) => {
+                self.silent.push(name.clone());
+            }
             _ => {}
         }
     }

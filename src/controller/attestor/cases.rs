@@ -114,8 +114,11 @@ impl Cases {
         now: Timestamp,
     ) -> Option<Write> {
         let case = self.cases.get_mut(name)?;
-        // A node that is not Ready any more may be in another boot by now.
-        case.askable.as_ref()?;
+        // A node that is not Ready any more may be in another boot by now, and one that changed its
+        // pool is judged by other rules.
+        if case.askable.as_ref() != Some(&pool.pool.name) {
+            return None;
+        }
         let change = Change::Answered(Box::new(answer), Box::new(pool.pool.clone()));
         let write = case.change(name, change, now);
         self.settle(name);

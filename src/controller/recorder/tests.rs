@@ -55,3 +55,52 @@ fn a_node_has_one_write_at_a_time_and_the_next_goes_on_from_it() {
     assert_eq!((next.name.as_str(), next.base.version.as_str()), ("a", "7"));
     assert!(queue.pop().is_none());
 }
+
+/// An answer about a node that is untrusted, and the record before it.
+fn good_answer() -> Write {
+    let incarnation = crate::domain::Incarnation::default();
+    let seen = crate::domain::fixtures::at(0);
+    let record = Record {
+        verdict: Verdict::Untrusted,
+        reason: crate::domain::Reason::FailedAttestation,
+        incarnation: Some(incarnation.clone()),
+        incarnation_seen_at: Some(seen),
+        ..Record::default()
+    };
+    let answer = Answer {
+        outcome: crate::domain::Outcome::Trusted,
+        asked: incarnation,
+        requested_at: seen,
+        evidence_at: None,
+    };
+    let base = Kept {
+        record,
+        version: "1".to_owned(),
+        ..Kept::default()
+    };
+    Write {
+        name: "a".into(),
+        change: Change::Answered(Box::new(answer), Box::new(crate::domain::fixtures::pool())),
+        base: Arc::new(base),
+        is_loss: false,
+    }
+}
+
+#[test]
+fn invariant_2_an_answer_whose_write_went_through_unheard_is_not_counted_again() {
+    let write = good_answer();
+    let now = crate::domain::fixtures::at(1);
+    let sent = write.change.apply(&write.base, now);
+    let there = |record: &Record| Kept {
+        record: record.clone(),
+        ..Kept::clone(&write.base)
+    };
+
+    assert_eq!((sent.verdict, sent.streak), (Verdict::Untrusted, 1));
+    let unheard = settled(&write, &there(&sent), Some(&sent), now);
+    assert_eq!(unheard, Some(Settled::AsSent));
+    let not_written = settled(&write, &write.base, Some(&sent), now);
+    assert_eq!(not_written, None, "the write is to be tried again");
+    let rebooted = settled(&write, &there(&Record::default()), Some(&sent), now);
+    assert_eq!(rebooted, Some(Settled::Overtaken));
+}

@@ -1,0 +1,92 @@
+//! What a watch asks for again after it broke.
+
+use std::sync::{Arc, Mutex};
+
+use http::{Request, Response};
+use kube::api::DynamicObject;
+use kube::client::Body;
+use kube::core::{ApiResource, GroupVersionKind};
+
+use super::*;
+
+/// A server whose watches each show what is next in `scripts` and end; and what it was asked for.
+fn server(scripts: Vec<String>) -> (kube::Client, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    let scripts = Arc::new(Mutex::new(scripts.into_iter()));
+    let service = tower::service_fn(move |request: Request<Body>| {
+        log.lock().unwrap().push(request.uri().to_string());
+        let script = scripts.lock().unwrap().next();
+        async move {
+            match script {
+                Some(script) => Ok::<_, std::convert::Infallible>(Response::new(Body::from(
+                    script.into_bytes(),
+                ))),
+                None => std::future::pending().await,
+            }
+        }
+    });
+    (kube::Client::new(service, "default"), asked)
+}
+
+fn line(kind: &str, version: &str, annotations: &str) -> String {
+    let object = format!(
+        r#"{{"apiVersion":"v1","kind":"Node","metadata":{{"name":"a","resourceVersion":"{version}","annotations":{{{annotations}}}}}}}"#
+    );
+    format!(r#"{{"type":"{kind}","object":{object}}}"#) + "\n"
+}
+
+fn listed(version: &str) -> String {
+    line("BOOKMARK", version, r#""k8s.io/initial-events-end":"true""#)
+}
+
+async fn events(scripts: Vec<String>, count: usize) -> (Vec<Event<()>>, Vec<String>) {
+    let (client, asked) = server(scripts);
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Node"));
+    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    let events = watch("nodes", api, WatchParams::default());
+    let events = events.map(|event| event.map(|_| ())).take(count);
+    let seen = events.collect().await;
+    let asked = asked.lock().unwrap().clone();
+    (seen, asked)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_watch_goes_on_after_the_last_event_and_shows_nothing_again() {
+    let first = [
+        line("ADDED", "3", ""),
+        listed("5"),
+        line("MODIFIED", "7", ""),
+    ];
+    let second = line("MODIFIED", "8", "");
+
+    let (seen, asked) = events(vec![first.concat(), second], 5).await;
+
+    assert!(matches!(seen[0], Event::Started), "{seen:?}");
+    assert!(matches!(seen[4], Event::Applied(())), "{seen:?}");
+    assert!(asked[0].contains("sendInitialEvents=true"), "{asked:?}");
+    assert!(asked[1].contains("resourceVersion=7"), "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_broke_is_begun_anew() {
+    let broken = line("ADDED", "3", "");
+    let whole = [line("ADDED", "3", ""), listed("5")].concat();
+
+    let (seen, asked) = events(vec![broken, whole], 5).await;
+
+    assert!(matches!(seen[2], Event::Started), "{seen:?}");
+    assert!(matches!(seen[4], Event::Listed), "{seen:?}");
+    assert!(asked[1].contains("sendInitialEvents=true"), "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ends_every_watch_with_an_error_is_not_asked_without_pause() {
+    let gone = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","code":410,"reason":"Expired","message":"too old"}}"#;
+    let began = tokio::time::Instant::now();
+
+    let (seen, _) = events(vec![format!("{gone}\n"); 4], 4).await;
+
+    assert!(seen.iter().all(|event| matches!(event, Event::Started)));
+    assert!(began.elapsed() >= Duration::from_secs(3));
+}

@@ -187,13 +187,16 @@ impl Trustpool {
         };
         let url = format!("http://{}/readyz", trustpool.config.admin_listen);
         let http = trustpool.http.clone();
-        let answers = eventually(READY, "Trustpool is ready", async || {
+        let look = async || {
             let answer = http.get(&url).send().await?;
             let status = answer.status();
             anyhow::ensure!(status.is_success(), "{status}: {}", answer.text().await?);
             Ok(())
-        })
-        .await;
+        };
+        let answers = match &mut trustpool.running {
+            Running::Here { .. } => eventually(READY, "Trustpool is ready", look).await,
+            Running::Process(process) => process.ready(READY, look).await,
+        };
         if let Err(error) = answers {
             return Err(trustpool.why_not().await.unwrap_or(error));
         }

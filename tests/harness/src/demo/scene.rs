@@ -87,12 +87,12 @@ impl Scene {
             self.at.extender,
             self.at.admin
         ));
-        let (started, listed) = tokio::join!(
+        let (started, listed) = tokio::try_join!(
             Trustpool::process(&binary, &self.plane, &self.user, self.at),
             self.listed(),
-        );
-        self.trustpool = Some(started?);
-        listed
+        )?;
+        self.trustpool = Some(started);
+        Ok(listed)
     }
 
     /// Waits for `/readyz`; returns when it first said yes.

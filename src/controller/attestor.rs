@@ -14,7 +14,7 @@ use futures::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
 use crate::clock::Clock;
@@ -130,6 +130,8 @@ impl Attestor {
                 }
                 Some(asked) = desk.asked.next() => self.answered(&mut desk, asked),
                 () = self.clock.sleep_until(next) => {}
+                // Should the clock be set back meanwhile, that may be hours.
+                () = sleep(LONGEST) => {}
             }
             self.rest(&mut desk, rested).await;
         }

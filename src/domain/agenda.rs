@@ -308,16 +308,19 @@ impl Desk {
     #[must_use]
     pub fn free_slots(&self, service: &Service, now: Timestamp) -> usize {
         match self.resumes_at {
-            Some(resumes) if resumes > now => 0,
+            Some(_) if self.waits_until(now).is_some() => 0,
             Some(_) => 1_usize.saturating_sub(self.in_flight),
             None => service.max_in_flight.saturating_sub(self.in_flight),
         }
     }
 
-    /// When the service may be asked again, if it is in doubt.
+    /// Until when the service is not asked, if it is in doubt and its wait is not over. A wait that is
+    /// longer than any was made by a clock that has been set back since, and is over.
     #[must_use]
-    pub const fn resumes_at(&self) -> Option<Timestamp> {
+    pub fn waits_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let possible = after(now, backoff::service(u32::MAX));
         self.resumes_at
+            .filter(|resumes| *resumes > now && *resumes <= possible)
     }
 
     /// Says whether the one slot of the slow lane is taken.

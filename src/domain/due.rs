@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::agenda::Memory;
-use super::time::after;
+use super::time::{after, has_been};
 use super::{NodeName, Orders, Outcome, Pool, Record, Verdict, backoff};
 
 /// Why a node is asked about.
@@ -66,33 +66,43 @@ impl Subject<'_> {
     /// Says whether the node may be asked about before it is due.
     #[must_use]
     pub fn may_be_asked(&self, memory: &Memory, pool: &Pool, now: Timestamp) -> bool {
-        memory.failures() == 0 && self.earliest(memory, pool) <= now
+        memory.failures() == 0 && self.earliest(memory, pool, now) <= now
     }
 
-    /// When the node was last asked about, whoever remembers.
-    fn asked_at(&self, memory: &Memory) -> Option<Timestamp> {
-        memory.asked_at().max(self.record.asked_at())
+    /// When the node was last asked about, whoever remembers; a time that has not come yet is no
+    /// memory.
+    fn asked_at(&self, memory: &Memory, now: Timestamp) -> Option<Timestamp> {
+        let asked = [memory.asked_at(), self.record.asked_at()];
+        let asked = asked.into_iter().flatten();
+        asked.filter(|at| has_been(*at, now)).max()
     }
 
     /// No question before this time: not within `minInterval` of the last, whatever a kubelet does,
     /// and not before the incarnation was seen.
-    fn earliest(&self, memory: &Memory, pool: &Pool) -> Timestamp {
-        let seen = self.record.incarnation_seen_at.unwrap_or(Timestamp::MIN);
+    fn earliest(&self, memory: &Memory, pool: &Pool, now: Timestamp) -> Timestamp {
+        let seen = self.record.incarnation_seen_at;
+        let seen = seen.filter(|at| has_been(*at, now));
+        let seen = seen.unwrap_or(Timestamp::MIN);
         let asked = self
-            .asked_at(memory)
+            .asked_at(memory, now)
             .map(|asked| after(asked, pool.min_interval));
         asked.map_or(seen, |asked| asked.max(seen))
     }
 }
 
-/// When `subject` is due, and why.
+/// When `subject` is due, and why, as far as `now` tells: planning looks again within a minute.
 #[must_use]
-pub fn due(subject: &Subject<'_>, memory: &Memory, pool: &Pool) -> (Timestamp, Due) {
-    let earliest = subject.earliest(memory, pool);
-    let Some(asked) = subject.asked_at(memory) else {
+pub fn due(
+    subject: &Subject<'_>,
+    memory: &Memory,
+    pool: &Pool,
+    now: Timestamp,
+) -> (Timestamp, Due) {
+    let earliest = subject.earliest(memory, pool, now);
+    let Some(asked) = subject.asked_at(memory, now) else {
         return (earliest, Due::New);
     };
-    let since = |at: Option<Timestamp>| at.filter(|at| *at > asked);
+    let since = |at: Option<Timestamp>| at.filter(|at| *at > asked && has_been(*at, now));
     if memory.failures() > 0 {
         return (
             earliest.max(after(asked, backoff::host(memory.failures()))),
@@ -130,7 +140,41 @@ mod tests {
             record,
             orders: &Orders::default(),
         };
-        due(&subject, &Memory::default(), &pool())
+        due(&subject, &Memory::default(), &pool(), at(8))
+    }
+
+    #[test]
+    fn times_that_a_clock_wrote_which_was_far_ahead_put_no_question_off() {
+        let hour = 3_600;
+        let ahead = Record {
+            incarnation_seen_at: Some(at(hour)),
+            ready_since: Some(at(hour)),
+            ..trusted_record(hour)
+        };
+        let just_ahead = trusted_record(8 + 30);
+
+        assert_eq!(due_of(&ahead), (Timestamp::MIN, Due::New));
+        assert_eq!(due_of(&just_ahead), (at(38 + 300), Due::Expiring));
+    }
+
+    #[test]
+    fn a_question_ordered_for_later_puts_none_off() {
+        let orders = |attest| Orders {
+            attest: Some(at(attest)),
+            ..Orders::default()
+        };
+        let record = trusted_record(0);
+        let due_at = |orders, now| {
+            let subject = Subject {
+                name: &"a".into(),
+                record: &record,
+                orders: &orders,
+            };
+            due(&subject, &Memory::default(), &pool(), at(now))
+        };
+
+        assert_eq!(due_at(orders(900), 8), (at(300), Due::Expiring));
+        assert_eq!(due_at(orders(100), 100), (at(100), Due::ByHand));
     }
 
     #[test]

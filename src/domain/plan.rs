@@ -131,7 +131,7 @@ fn gather(
             let memory = agenda.memory(subject.name);
             memory
                 .is_idle()
-                .then(|| (subject, memory, due(subject, memory, pool)))
+                .then(|| (subject, memory, due(subject, memory, pool, now)))
         })
         .collect();
     let is_due = |when: Timestamp| when <= now;
@@ -180,7 +180,7 @@ impl Queue {
 /// Forms the batches of one service, and starts as many as it has slots for.
 fn schedule(desk: &Desk, service: &Service, queue: Queue, plan: &mut Plan, now: Timestamp) {
     let mut free = desk.free_slots(service, now);
-    if let Some(resume) = desk.resumes_at().filter(|resume| *resume > now) {
+    if let Some(resume) = desk.waits_until(now) {
         plan.next = plan.next.min(resume);
     }
     let (slow, oldest) = slow(desk, service, &queue);

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::time::LEAD;
 use super::{Node, Now, Orders, PoolName, Reason, Record, Refusal, Verdict};
-
-/// How far ahead of this machine's clock the clock of whoever sent the question may be.
-pub const LEAD: SignedDuration = SignedDuration::from_secs(30);
 
 /// A node as the gates see it: worked out once when something changes, compared per request.
 #[derive(Clone, Debug, Eq, PartialEq)]

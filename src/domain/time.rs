@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
+/// How far ahead of this machine's clock another's may be.
+pub const LEAD: SignedDuration = SignedDuration::from_secs(30);
+
 /// One moment as wall time and as time since the process began.
 ///
 /// Wall time is what records carry and what other machines agree on, roughly; it may be set back.
@@ -32,6 +35,13 @@ pub fn ceil(at: Timestamp) -> Timestamp {
 #[must_use]
 pub fn after(at: Timestamp, length: SignedDuration) -> Timestamp {
     at.saturating_add(length).unwrap_or(Timestamp::MAX)
+}
+
+/// Says whether `at` can be when something happened. What lies further ahead than [`LEAD`] was written
+/// by a clock that has been set right since, and tells nothing.
+#[must_use]
+pub fn has_been(at: Timestamp, now: Timestamp) -> bool {
+    at <= after(now, LEAD)
 }
 
 fn rounded(at: Timestamp, mode: RoundMode) -> Timestamp {

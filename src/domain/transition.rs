@@ -4,11 +4,11 @@
 //! only way to `trusted`; [`silent`] ends the trust of a host that the service has no word for. Each
 //! takes the record as it is and returns the record as it should be.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::pool::TrustAgain;
 use super::record::{Attempt, Hold};
-use super::time::{after, ceil, floor};
+use super::time::{after, ceil, floor, has_been};
 use super::{
     Incarnation, Orders, Outcome, Pool, PoolName, Readiness, Reason, Record, ServiceName, Verdict,
 };
@@ -16,8 +16,8 @@ use super::{
 /// What is seen of a node, the record aside.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Facts {
-    /// The pool that selects it, and that pool's service.
-    pub pool: Option<(PoolName, ServiceName)>,
+    /// The pool that selects it.
+    pub pool: Option<Membership>,
     /// Who it is now, or why nobody can tell.
     pub identity: Result<Incarnation, Reason>,
     /// Its `Ready` condition.
@@ -26,6 +26,27 @@ pub struct Facts {
     pub network_at_fault: bool,
     /// This boot ID was seen, was followed by another, and is back.
     pub returned: bool,
+}
+
+/// What a pool means for its nodes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Membership {
+    /// The pool.
+    pub pool: PoolName,
+    /// Who judges.
+    pub service: ServiceName,
+    /// How long an attestation counts.
+    pub validity: SignedDuration,
+}
+
+impl From<&Pool> for Membership {
+    fn from(pool: &Pool) -> Self {
+        Self {
+            pool: pool.name.clone(),
+            service: pool.service.clone(),
+            validity: pool.validity,
+        }
+    }
 }
 
 /// One answer about one node.
@@ -45,6 +66,8 @@ pub struct Answer {
 #[must_use]
 pub fn observe(record: &Record, orders: &Orders, facts: &Facts, now: Timestamp) -> Record {
     let mut next = record.clone();
+    follow_clock(&mut next, now);
+    shorten(&mut next, facts);
     expire(&mut next, now);
     follow_identity(&mut next, facts, now);
     follow_readiness(&mut next, facts, now);
@@ -101,6 +124,28 @@ pub fn silent(record: &Record, pool: &Pool) -> Record {
         }
     }
     next
+}
+
+/// What was first seen at a time that has not come yet, by a clock that has been set right since, is
+/// seen now: no question would count before that time.
+fn follow_clock(next: &mut Record, now: Timestamp) {
+    let right = |at: &Timestamp| has_been(*at, now);
+    if let Some(seen) = &mut next.incarnation_seen_at {
+        *seen = Some(*seen).filter(right).unwrap_or_else(|| ceil(now));
+    }
+    if let Some(ready) = &mut next.ready_since {
+        *ready = Some(*ready).filter(right).unwrap_or_else(|| floor(now));
+    }
+}
+
+/// No attestation counts longer than the pool says that selects the node now, whichever it was in when
+/// it was attested.
+fn shorten(next: &mut Record, facts: &Facts) {
+    let requested = next.requested_at.filter(|_| next.verdict == Verdict::Trusted);
+    if let (Some(membership), Some(requested)) = (&facts.pool, requested) {
+        let longest = expiry(requested, next.evidence_at, membership.validity);
+        next.expires_at = next.expires_at.map(|expires| expires.min(longest));
+    }
 }
 
 /// An attestation that ran out counts no longer. Its times stay: they say since when.
@@ -184,9 +229,9 @@ fn lift(next: &mut Record, orders: &Orders) {
 /// Leaving every pool improves nothing: who was untrusted or held stays so, marks and all.
 fn follow_pool(next: &mut Record, facts: &Facts) {
     match &facts.pool {
-        Some((pool, service)) => {
-            next.pool = Some(pool.clone());
-            next.service = Some(service.clone());
+        Some(membership) => {
+            next.pool = Some(membership.pool.clone());
+            next.service = Some(membership.service.clone());
         }
         None if next.verdict == Verdict::Untrusted || next.hold.is_some() => {}
         None => {
@@ -225,10 +270,7 @@ fn attempt(next: &mut Record, answer: &Answer) {
 }
 
 fn trusted(next: &mut Record, orders: &Orders, answer: &Answer, pool: &Pool, now: Timestamp) {
-    let evidence = answer
-        .evidence_at
-        .map_or(answer.requested_at, |at| at.min(answer.requested_at));
-    let expires = floor(after(evidence, pool.validity));
+    let expires = expiry(answer.requested_at, answer.evidence_at, pool.validity);
     if next.hold.is_some() || orders.distrust.is_some() || expires <= now {
         return;
     }
@@ -244,6 +286,16 @@ fn trusted(next: &mut Record, orders: &Orders, answer: &Answer, pool: &Pool, now
     next.evidence_at = answer.evidence_at.map(floor);
     next.expires_at = Some(expires);
     next.streak = 0;
+}
+
+/// When an attestation stops counting: its validity after the earlier of question and evidence.
+fn expiry(
+    requested: Timestamp,
+    evidence: Option<Timestamp>,
+    validity: SignedDuration,
+) -> Timestamp {
+    let earlier = evidence.map_or(requested, |at| at.min(requested));
+    floor(after(earlier, validity))
 }
 
 /// How many good answers in a row end `untrusted`. Where a human decides, the hold waits for that

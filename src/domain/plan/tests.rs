@@ -282,6 +282,8 @@ fn a_service_in_doubt_is_left_alone_and_then_asked_one_thing_at_a_time() {
 
     let waiting = world.plan(at(7));
     assert_eq!((waiting.start.len(), waiting.next), (0, at(8)));
+    let set_back = world.plan(at(-3_600));
+    assert_eq!(set_back.start.len(), 1, "no wait is an hour long");
     let probe = world.start(at(8));
     assert_eq!(probe.len(), 1);
     world.answer(&probe[0], Outcome::Trusted);

@@ -1,5 +1,6 @@
 //! Every row of the state table, and what universally holds of it.
 
+mod limits;
 mod properties;
 mod untrusted;
 
@@ -29,7 +30,7 @@ fn incarnation(boot: &str) -> Incarnation {
 
 fn facts() -> Facts {
     Facts {
-        pool: Some(("default".into(), "oat".into())),
+        pool: Some(Membership::from(&pool())),
         identity: Ok(incarnation("b1")),
         readiness: Readiness::Ready,
         network_at_fault: false,

@@ -198,8 +198,8 @@ impl Case {
 
     /// A node is asked about while it is Ready, has an identity, and nobody paused it or its pool.
     fn askable(&self, node: &Node, facts: &Facts, setup: &Setup) -> Option<PoolName> {
-        let (pool, _) = facts.pool.as_ref()?;
-        let pool = &setup.pool(pool)?.pool;
+        let membership = facts.pool.as_ref()?;
+        let pool = &setup.pool(&membership.pool)?.pool;
         let provider = setup.services.get(&pool.service)?.provider.is_ok();
         let ready = node.readiness == Readiness::Ready && facts.identity.is_ok();
         let paused = pool.paused || self.kept.orders.paused;

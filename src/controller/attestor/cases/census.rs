@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use crate::controller::membership::{Claims, Stake, claim, identity, pools};
 use crate::controller::setup::{PoolSetup, Setup};
 use crate::domain::breaker::Count;
-use crate::domain::transition::Facts;
+use crate::domain::transition::{Facts, Membership};
 use crate::domain::{Node, NodeName, PoolName, Readiness, Reason};
 use crate::store::Kept;
 
@@ -107,7 +107,7 @@ impl Census {
         let returned = identity.as_ref().is_ok_and(|it| returned(&it.boot_id));
         let pool = settled.map(|(_, pool)| &pool.pool);
         Facts {
-            pool: pool.map(|pool| (pool.name.clone(), pool.service.clone())),
+            pool: pool.map(Membership::from),
             identity,
             readiness: node.readiness,
             network_at_fault: pool.is_some_and(|pool| self.troubled.contains(&pool.name)),

@@ -84,7 +84,7 @@ proptest! {
         for (name, record) in &world.nodes {
             let memory = world.agenda.memory(name);
             let subject = Subject { name, record, orders: &world.orders };
-            let due = memory.is_idle() && due(&subject, memory, &world.pool).0 <= at(0);
+            let due = memory.is_idle() && due(&subject, memory, &world.pool, at(0)).0 <= at(0);
             prop_assert!(!due || planned.contains(name), "{} is due and in no batch", name);
             prop_assert!(memory.is_idle() || !planned.contains(name), "{} is under way", name);
         }

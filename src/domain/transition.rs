@@ -141,7 +141,9 @@ fn follow_clock(next: &mut Record, now: Timestamp) {
 /// No attestation counts longer than the pool says that selects the node now, whichever it was in when
 /// it was attested.
 fn shorten(next: &mut Record, facts: &Facts) {
-    let requested = next.requested_at.filter(|_| next.verdict == Verdict::Trusted);
+    let requested = next
+        .requested_at
+        .filter(|_| next.verdict == Verdict::Trusted);
     if let (Some(membership), Some(requested)) = (&facts.pool, requested) {
         let longest = expiry(requested, next.evidence_at, membership.validity);
         next.expires_at = next.expires_at.map(|expires| expires.min(longest));

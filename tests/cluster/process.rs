@@ -1,17 +1,18 @@
 //! The process: how it ends, and what it may do.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::json;
 use trustpool_harness::trustpool::USER;
 use trustpool_harness::{AuditLog, SOON, Setup, Signal, Slot, Trustpool, World, eventually};
 
-use crate::support::{INTERVAL, MIN_INTERVAL, trusted_nodes, writes};
+use crate::support::{INTERVAL, MIN_INTERVAL, attested_again, trusted_nodes, writes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_it_well_and_a_killed_one_goes_on_where_it_was() {
@@ -104,11 +105,11 @@ fn used(log: &AuditLog) -> anyhow::Result<BTreeSet<String>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_granted_verb_is_used_and_nothing_is_refused() {
     let _slot = Slot::take().await.unwrap();
-    let pool = json!({"breaker": {"maxUntrusted": "100%"}});
+    let pool = json!({"breaker": {"maxUntrusted": "100%"}, "trustAgain": {"verdicts": 1}});
     let world = Setup::default().pool(pool).start().await.unwrap();
     trusted_nodes(&world, &["a", "b"]).await.unwrap();
     world.asking_pod("waits").await.unwrap();
-
+    conditions_are_written(&world).await.unwrap();
     the_same_is_told_twice(&world).await.unwrap();
     both_kinds_of_writes_meet_conflicts(&world).await.unwrap();
     a_record_is_forgotten(&world).await.unwrap();
@@ -127,6 +128,16 @@ async fn every_granted_verb_is_used_and_nothing_is_refused() {
     assert_eq!(strange, Vec::<String>::new());
 }
 
+/// About a second after the label, if nothing happens to the node meanwhile.
+async fn conditions_are_written(world: &World) -> anyhow::Result<()> {
+    let log = world.plane.audit();
+    eventually(SOON, "a condition is written", async || {
+        ensure!(!writes(&log, "nodes", "status")?.is_empty());
+        Ok(())
+    })
+    .await
+}
+
 /// Two equal events become one with a count.
 async fn the_same_is_told_twice(world: &World) -> anyhow::Result<()> {
     for boot in 0..2 {
@@ -138,28 +149,42 @@ async fn the_same_is_told_twice(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Somebody else writes Nodes and NodeTrusts as often as Trustpool does, until both had to be read.
+/// From one write of somebody else to the next: shorter than what Trustpool knows of an object is old.
+const PACE: Duration = Duration::from_millis(10);
+
+/// Somebody else writes a Node and its NodeTrust all the time, until Trustpool had to read both again.
 async fn both_kinds_of_writes_meet_conflicts(world: &World) -> anyhow::Result<()> {
-    let mut turn = 0;
+    tokio::select! {
+        failed = keep_annotating(world, "b") => failed.map(|never| match never {}),
+        met = flip_until_conflicts(world, "b") => met,
+    }
+}
+
+async fn keep_annotating(world: &World, node: &str) -> anyhow::Result<Infallible> {
+    for number in 0_u64.. {
+        let value = json!({"metadata": {"annotations": {"example.com/x": number.to_string()}}});
+        world.patch_node(node, value.clone()).await?;
+        annotate(world, node, value).await?;
+        tokio::time::sleep(PACE).await;
+    }
+    unreachable!("there is always another number")
+}
+
+async fn flip_until_conflicts(world: &World, node: &str) -> anyhow::Result<()> {
     let log = world.plane.audit();
     let met = |resource: &str, sub: &str| -> anyhow::Result<bool> {
         let writes = writes(&log, resource, sub)?;
         Ok(writes.iter().any(|event| event.response_status.code == 409))
     };
-    while !(met("nodes", "")? && met("nodetrusts", "status")?) {
-        turn += 1;
-        ensure!(turn < 60, "no conflict");
-        let verdict = ["untrusted", "trusted"][turn % 2];
-        world.simulator.play("b", verdict).await?;
-        world.pass(INTERVAL);
-        for number in 0..30 {
-            let value =
-                json!({"metadata": {"annotations": {"example.com/x": format!("{turn}-{number}")}}});
-            world.patch_node("b", value.clone()).await?;
-            annotate(world, "b", value).await?;
+    for verdict in ["untrusted", "trusted"].iter().cycle().take(60) {
+        world.simulator.play(node, verdict).await?;
+        attested_again(world, node, INTERVAL).await?;
+        world.labelled(node, Some(verdict)).await?;
+        if met("nodes", "")? && met("nodetrusts", "status")? {
+            return Ok(());
         }
     }
-    Ok(())
+    bail!("no conflict")
 }
 
 async fn annotate(world: &World, node: &str, patch: serde_json::Value) -> anyhow::Result<()> {

@@ -17,7 +17,12 @@ fn member(name: &str, validity: i64) -> Facts {
 #[test]
 fn a_pool_with_a_shorter_validity_ends_an_attestation_sooner_and_none_ends_it_later() {
     let moved = |name, validity, second| {
-        let record = observe(&trusted_record(), &none(), &member(name, validity), at(second));
+        let record = observe(
+            &trusted_record(),
+            &none(),
+            &member(name, validity),
+            at(second),
+        );
         (has(&record), record.expires_at)
     };
     let trusted = (Verdict::Trusted, Reason::Attested);

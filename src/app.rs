@@ -126,6 +126,7 @@ fn control(
         done,
         progress,
         forget,
+        events: events.clone(),
         clock: clock.clone(),
         metrics: metrics.clone(),
     };
@@ -147,6 +148,7 @@ fn control(
         progress: progressed,
         pools,
         services,
+        events: events.clone(),
         clock: clock.clone(),
         metrics,
     };

@@ -63,6 +63,7 @@ const ONE_WAY: Rule = Rule::new(
     printcolumn = r#"{"name":"Unknown","type":"integer","jsonPath":".status.nodes.unknown"}"#,
     printcolumn = r#"{"name":"Last Round","type":"date","jsonPath":".status.lastRound"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name":"Degraded","type":"string","jsonPath":".status.conditions[?(@.type==\"Degraded\")].status","priority":1}"#,
     printcolumn = r#"{"name":"Breaker Open","type":"string","jsonPath":".status.conditions[?(@.type==\"BreakerOpen\")].status","priority":1}"#,
     printcolumn = r#"{"name":"Validity","type":"string","jsonPath":".spec.validity","priority":1}"#,
     printcolumn = r#"{"name":"Dry Run","type":"boolean","jsonPath":".spec.dryRun","priority":1}"#,

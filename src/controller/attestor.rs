@@ -17,14 +17,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
+use crate::api::NodeTrust;
 use crate::clock::Clock;
-use crate::domain::Now;
 use crate::domain::agenda::Agenda;
 use crate::domain::plan::{Batch, plan};
 use crate::domain::tally::Round;
 use crate::domain::time::after;
-use crate::store::Reader;
+use crate::domain::{NodeName, Now};
+use crate::store::{Kept, Reader};
 
+use super::events::{Events, Notice, reference};
 use super::metrics::{Metrics, OfPool};
 use super::recorder::{Done, Write};
 use super::setup::Setup;
@@ -70,7 +72,9 @@ pub struct Attestor {
     /// How rounds and services do.
     pub progress: watch::Sender<Progress>,
     /// NodeTrusts of nodes that are long gone.
-    pub forget: mpsc::Sender<(crate::domain::NodeName, Arc<crate::store::Kept>)>,
+    pub forget: mpsc::Sender<(NodeName, Arc<Kept>)>,
+    /// Where Events go.
+    pub events: Events,
     /// The time.
     pub clock: Clock,
     /// What is counted.
@@ -161,6 +165,9 @@ impl Attestor {
         for write in desk.cases.look(&snapshot, &setup, now.wall) {
             self.write(write);
         }
+        for (name, kept) in desk.cases.take_unreadable() {
+            self.complain(&name, &kept);
+        }
         desk.planned.stirred |= desk.cases.take_stirred();
         if desk.planned.wait(now).is_zero() {
             let next = self.ask(desk, &setup, now.wall);
@@ -175,6 +182,19 @@ impl Attestor {
         let next = after(now.wall, wait);
         let expiry = desk.cases.next_expiry().filter(|expiry| *expiry > now.wall);
         expiry.map_or(next, |expiry| expiry.min(next))
+    }
+
+    /// Says what an administrator wrote and meant otherwise.
+    fn complain(&self, name: &NodeName, kept: &Kept) {
+        let Some(unreadable) = &kept.unreadable else {
+            return;
+        };
+        warn!(node = %name, %unreadable, "annotation was ignored");
+        let trust = reference::<NodeTrust>(name.as_str(), Some(kept.uid.clone()));
+        self.events.send(Notice::Ignored {
+            trust: Box::new(trust),
+            note: unreadable.to_string(),
+        });
     }
 
     /// Forgets who is gone.

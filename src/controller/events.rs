@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Client;
+use k8s_openapi::api::core::v1::{Node, ObjectReference};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Client, Resource};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::debug;
 
+use crate::api::NodeTrust;
+use crate::domain::breaker::Breaker;
 use crate::domain::{NodeName, Reason, Verdict};
 use crate::telemetry::Chain;
 
@@ -25,6 +27,20 @@ const PACE: Duration = Duration::from_millis(20);
 /// Something to tell.
 #[derive(Clone, Debug)]
 pub enum Notice {
+    /// A pool's breaker opened, or closed.
+    Breaker {
+        /// The pool.
+        pool: Box<ObjectReference>,
+        /// What it is now.
+        breaker: Breaker,
+    },
+    /// Something that an administrator wrote on a NodeTrust cannot be read, and is ignored.
+    Ignored {
+        /// The NodeTrust.
+        trust: Box<ObjectReference>,
+        /// What is wrong.
+        note: String,
+    },
     /// A pod waits, and no node it could run on is trusted.
     NoTrustedNode {
         /// The pod.
@@ -42,6 +58,8 @@ pub enum Notice {
         verdict: Verdict,
         /// Why.
         reason: Reason,
+        /// Why, in a sentence.
+        message: String,
     },
 }
 
@@ -89,54 +107,75 @@ pub async fn run(client: Client, mut notices: mpsc::Receiver<Notice>) {
 /// The Event of a notice, and what it is about.
 fn event(notice: Notice) -> (Event, ObjectReference) {
     match notice {
-        Notice::NoTrustedNode { pod, note } => {
-            let event = Event {
-                type_: EventType::Warning,
-                reason: "NoTrustedNode".to_owned(),
-                note: Some(note),
-                action: "Scheduling".to_owned(),
-                secondary: None,
-            };
-            (event, *pod)
+        Notice::Breaker { pool, breaker } => (breaker_event(breaker), *pool),
+        Notice::Ignored { trust, note } => {
+            let event = warning("InvalidAnnotation", "Attesting", format!("ignored: {note}"));
+            (event, *trust)
         }
+        Notice::NoTrustedNode { pod, note } => (warning("NoTrustedNode", "Scheduling", note), *pod),
         Notice::Verdict {
             node,
             uid,
             verdict,
             reason,
-        } => verdict_event(&node, uid, verdict, reason),
+            message,
+        } => {
+            let event = Event {
+                type_: if verdict == Verdict::Trusted {
+                    EventType::Normal
+                } else {
+                    EventType::Warning
+                },
+                secondary: Some(reference::<NodeTrust>(node.as_str(), None)),
+                ..warning(
+                    reason.as_str(),
+                    "Attesting",
+                    format!("{verdict}: {message}"),
+                )
+            };
+            (event, reference::<Node>(node.as_str(), uid))
+        }
     }
 }
 
-fn verdict_event(
-    node: &NodeName,
-    uid: Option<String>,
-    verdict: Verdict,
-    reason: Reason,
-) -> (Event, ObjectReference) {
-    let trust = ObjectReference {
-        api_version: Some("trustpool.dev/v1alpha1".to_owned()),
-        kind: Some("NodeTrust".to_owned()),
-        name: Some(node.to_string()),
-        ..ObjectReference::default()
-    };
-    let event = Event {
-        type_: if verdict == Verdict::Trusted {
-            EventType::Normal
-        } else {
-            EventType::Warning
+fn breaker_event(breaker: Breaker) -> Event {
+    match breaker {
+        Breaker::Open => warning("BreakerOpen", "Marking", OPEN.to_owned()),
+        Breaker::Closed => Event {
+            type_: EventType::Normal,
+            ..warning("BreakerClosed", "Marking", CLOSED.to_owned())
         },
-        reason: reason.as_str().to_owned(),
-        note: Some(format!("{verdict}: {}", reason.message())),
-        action: "Attesting".to_owned(),
-        secondary: Some(trust),
-    };
-    let about = ObjectReference {
-        api_version: Some("v1".to_owned()),
-        kind: Some("Node".to_owned()),
-        name: Some(node.to_string()),
+    }
+}
+
+/// What the Event says when a breaker opens.
+const OPEN: &str = "more trust was lost at once than breaker.maxUntrusted allows: no node is tainted \
+                    for it; it may be the service, the network, or an attacker's doing";
+
+/// What the Event says when a breaker closes.
+const CLOSED: &str = "no more trust is lost than the pool allows: taints follow the verdicts again";
+
+fn warning(reason: &str, action: &str, note: String) -> Event {
+    Event {
+        type_: EventType::Warning,
+        reason: reason.to_owned(),
+        note: Some(note),
+        action: action.to_owned(),
+        secondary: None,
+    }
+}
+
+/// Names a cluster-scoped object.
+#[must_use]
+pub fn reference<K: Resource<DynamicType = ()>>(
+    name: &str,
+    uid: Option<String>,
+) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(K::api_version(&()).into_owned()),
+        kind: Some(K::kind(&()).into_owned()),
+        name: Some(name.to_owned()),
         uid,
         ..ObjectReference::default()
-    };
-    (event, about)
+    }
 }

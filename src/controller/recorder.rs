@@ -254,6 +254,7 @@ impl Recorder {
                 uid,
                 verdict,
                 reason,
+                message: kept.record.message(),
             });
         }
     }

@@ -1,6 +1,7 @@
 //! The task that writes what pools and services say of themselves, and sets the gauges: every other
 //! second at most, and only what changed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,10 +23,11 @@ use crate::telemetry::Chain;
 
 use super::attestor::Progress;
 use super::call::call;
+use super::events::{Events, Notice, reference};
 use super::marker::breakers;
 use super::metrics::{Metrics, OfPool, OfVerdict};
 use super::setup::Setup;
-use super::status::{self, Tale, tales};
+use super::status::{self, Judge, Tale, tales};
 
 /// From one look to the next.
 const PACE: Duration = Duration::from_secs(2);
@@ -43,6 +45,8 @@ pub struct Reporter {
     pub pools: Api<DynamicObject>,
     /// Where statuses of services go.
     pub services: Api<DynamicObject>,
+    /// Where Events go.
+    pub events: Events,
     /// The time.
     pub clock: Clock,
     /// What is counted.
@@ -60,6 +64,7 @@ pub fn apis(client: &Client) -> (Api<DynamicObject>, Api<DynamicObject>) {
 impl Reporter {
     /// Runs for ever.
     pub async fn run(self) {
+        let mut open = BTreeSet::new();
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -67,15 +72,17 @@ impl Reporter {
             let now = self.clock.now();
             let setup = Arc::clone(&self.setup.borrow());
             if setup.complete && self.reader.ready(now).is_ok() {
-                self.report(&setup, now).await;
+                self.report(&setup, &mut open, now).await;
             }
         }
     }
 
-    async fn report(&self, setup: &Setup, now: Now) {
+    /// Writes what changed; `open` are the pools whose breaker was open at the last look.
+    async fn report(&self, setup: &Setup, open: &mut BTreeSet<String>, now: Now) {
         let snapshot = self.reader.snapshot();
         let progress = self.progress.borrow().clone();
         let breakers = breakers(&snapshot, setup);
+        open.retain(|pool| setup.pool_states.contains_key(pool));
         let tales = tales(&snapshot, setup);
         for (name, state) in &setup.pool_states {
             let name_of = PoolName::from(name.as_str());
@@ -84,10 +91,17 @@ impl Reporter {
             let known = known.map(|(pool, tale)| (&pool.pool, tale, breaker));
             if let Some((_, tale, breaker)) = known {
                 self.set_gauges(name, tale, breaker, now);
+                self.tell(name, &state.raw, breaker, open);
             }
-            let health = known.and_then(|(pool, ..)| progress.services.get(&pool.service));
+            let judge = known.map(|(pool, ..)| Judge {
+                trouble: state
+                    .trouble
+                    .clone()
+                    .or_else(|| setup.trouble_with(&pool.service)),
+                health: progress.services.get(&pool.service),
+            });
             let round = progress.rounds.get(&name_of);
-            let status = status::pool(state, known, round, health, now.wall);
+            let status = status::pool(state, known, round, judge.unwrap_or_default(), now.wall);
             write(&self.pools, &state.raw, &status).await;
         }
         for (name, state) in &setup.service_states {
@@ -96,6 +110,19 @@ impl Reporter {
             write(&self.services, &state.raw, &status).await;
         }
         self.drop_gauges(&snapshot, setup);
+    }
+
+    /// Tells of a breaker that opened or closed.
+    fn tell(&self, pool: &str, raw: &DynamicObject, breaker: Breaker, open: &mut BTreeSet<String>) {
+        let changed = match breaker {
+            Breaker::Open => open.insert(pool.to_owned()),
+            Breaker::Closed => open.remove(pool),
+        };
+        if changed {
+            warn!(pool, ?breaker, "breaker changed");
+            let pool = Box::new(reference::<TrustPool>(pool, raw.metadata.uid.clone()));
+            self.events.send(Notice::Breaker { pool, breaker });
+        }
     }
 
     fn set_gauges(&self, pool: &str, tale: &Tale, breaker: Breaker, now: Now) {

@@ -81,6 +81,16 @@ impl Setup {
     pub fn pool(&self, name: &PoolName) -> Option<&PoolSetup> {
         self.pools.iter().find(|setup| setup.pool.name == *name)
     }
+
+    /// Why the service called `name` cannot be asked, as its pools say it.
+    #[must_use]
+    pub fn trouble_with(&self, name: &ServiceName) -> Option<Trouble> {
+        let state = self.service_states.get(name.as_str())?;
+        state.trouble.as_ref().map(|trouble| Trouble {
+            reason: "ServiceNotReady",
+            message: format!("AttestationService `{name}`: {}", trouble.message),
+        })
+    }
 }
 
 impl From<Invalid> for Trouble {

@@ -73,13 +73,22 @@ impl Tale {
     }
 }
 
+/// How the service of a pool does.
+#[derive(Clone, Debug, Default)]
+pub struct Judge<'a> {
+    /// Why nobody can be asked for this pool.
+    pub trouble: Option<Trouble>,
+    /// What its requests gave.
+    pub health: Option<&'a ServiceHealth>,
+}
+
 /// What a pool's status should be.
 #[must_use]
 pub fn pool(
     state: &State<TrustPool>,
     pool: Option<(&Pool, &Tale, Breaker)>,
     round: Option<&Round>,
-    health: Option<&ServiceHealth>,
+    judge: Judge<'_>,
     now: Timestamp,
 ) -> TrustPoolStatus {
     let mut next = state
@@ -99,7 +108,7 @@ pub fn pool(
         return next;
     };
     for (kind, trouble, fine) in [
-        (Type::Degraded, degraded(health), "the service answers"),
+        (Type::Degraded, degraded(judge), "the service answers"),
         (
             Type::BreakerOpen,
             open(breaker),
@@ -204,11 +213,13 @@ fn observation(
     }
 }
 
-fn degraded(health: Option<&ServiceHealth>) -> Option<Trouble> {
-    let message = health?.last_error.clone()?;
-    Some(Trouble {
-        reason: "RequestFailed",
-        message,
+fn degraded(judge: Judge<'_>) -> Option<Trouble> {
+    judge.trouble.or_else(|| {
+        let message = judge.health?.last_error.clone()?;
+        Some(Trouble {
+            reason: "RequestFailed",
+            message,
+        })
     })
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::time::floor;
 use super::{Incarnation, Outcome, PoolName, Reason, ServiceName, Verdict};
 
 /// What administrators say about a node (`NodeTrust.spec`).
@@ -81,9 +82,83 @@ impl Record {
         same_readiness != *old
     }
 
+    /// Sentences for a person: why the node has its verdict, what the last answer lacked, and what
+    /// must be done by hand.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let mut message = self.reason.message().to_owned();
+        let last = self.last_attempt.map(|last| last.outcome);
+        let lacking = last.filter(|last| self.verdict == Verdict::Unknown && !last.is_verdict());
+        if let Some(outcome) = lacking {
+            message.push_str("; last outcome ");
+            message.push_str(outcome.as_str());
+            message.push_str(": ");
+            message.push_str(outcome.message());
+        }
+        if let Some(hold) = &self.hold {
+            let since = floor(hold.since);
+            message.push_str(&format!("; held until spec.accept is set to {since}"));
+        }
+        message
+    }
+
     /// When the node was last asked about, as far as the record tells.
     #[must_use]
     pub fn asked_at(&self) -> Option<Timestamp> {
         self.requested_at.max(self.last_attempt.map(|last| last.at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixtures::at;
+
+    #[test]
+    fn a_message_names_the_last_outcome_while_there_is_no_verdict_and_how_a_hold_ends() {
+        let told = |verdict, reason, outcome, hold: Option<Reason>| {
+            let attempt = |outcome| Attempt { at: at(0), outcome };
+            let record = Record {
+                verdict,
+                reason,
+                last_attempt: Option::map(outcome, attempt),
+                hold: hold.map(|reason| Hold {
+                    reason,
+                    since: at(0),
+                }),
+                ..Record::default()
+            };
+            record.message()
+        };
+        let unknown = told(
+            Verdict::Unknown,
+            Reason::HostChanged,
+            Some(Outcome::HostUnknown),
+            None,
+        );
+        let silent = told(
+            Verdict::Trusted,
+            Reason::Attested,
+            Some(Outcome::HostTimeout),
+            None,
+        );
+        let held = told(
+            Verdict::Untrusted,
+            Reason::FailedAttestation,
+            Some(Outcome::Untrusted),
+            Some(Reason::FailedAttestation),
+        );
+
+        assert_eq!(
+            unknown,
+            "the service or the host's name there is another one now; last outcome HostUnknown: \
+             the service does not know the host by this name, or cannot reach it"
+        );
+        assert_eq!(silent, Reason::Attested.message());
+        assert_eq!(
+            held,
+            "the attestation service calls this host untrusted; compare its measurements there; \
+             held until spec.accept is set to 1970-01-12T13:46:40Z"
+        );
     }
 }

@@ -107,14 +107,12 @@ impl Reason {
                 "an administrator distrusts this node; remove spec.distrust to have it attested again"
             }
             Self::Expired => {
-                "the attestation ran out before the service gave another; look at the AttestationService"
+                "the attestation ran out before another came; look at the AttestationService, and whether the node or its TrustPool is paused"
             }
             Self::FailedAttestation => {
                 "the attestation service calls this host untrusted; compare its measurements there"
             }
-            Self::HostChanged => {
-                "the service or the host's name changed; waiting for the first answer"
-            }
+            Self::HostChanged => "the service or the host's name there is another one now",
             Self::HostConflict => {
                 "another node claims the same host at this service; set spec.host on one of them"
             }
@@ -122,7 +120,7 @@ impl Reason {
                 "the service has answers for other hosts and none for this one; look at the host's attestation agent"
             }
             Self::IdentityConflict => {
-                "a boot ID came back: two kubelets seem to share this node's identity; set spec.accept to status.hold.since once that is settled"
+                "a boot ID came back: two kubelets seem to share this node's identity; settle that first"
             }
             Self::InvalidHost => "the host's name cannot be sent to this service; set spec.host",
             Self::NeverAttested => "the attestation service has given no verdict yet",
@@ -132,10 +130,10 @@ impl Reason {
                 "the kubelet's heartbeat stopped; the node is attested again once it is Ready"
             }
             Self::Rebooted => {
-                "the node was rebooted after its attestation; waiting for the first answer"
+                "the node was rebooted after its attestation; waiting for an answer about this boot"
             }
             Self::Recreated => {
-                "the Node was re-created after its attestation; waiting for the first answer"
+                "the Node was re-created after its attestation; waiting for an answer about this one"
             }
         }
     }
@@ -217,6 +215,29 @@ impl Outcome {
             Self::Unreachable => "Unreachable",
             Self::Unreadable => "Unreadable",
             Self::Untrusted => "Untrusted",
+        }
+    }
+
+    /// What it means, for a person.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::BadTime => "the time of the answer cannot be read",
+            Self::Duplicate => "the service answered about the host more than once",
+            Self::Future => "the time of the answer lies in the future; compare the clocks",
+            Self::HostPending => "the service is still at work",
+            Self::HostTimeout => "the host did not report to the service in time",
+            Self::HostUnknown => {
+                "the service does not know the host by this name, or cannot reach it"
+            }
+            Self::Missing => "the service answered, and not about this host",
+            Self::Refused => "the service refused the question",
+            Self::Stale => "the answer is older than the question; compare the clocks",
+            Self::Trusted => "the host passed",
+            Self::UnknownLevel => "the service answered with a level that no dialect has",
+            Self::Unreachable => "there was no connection, or no answer in time",
+            Self::Unreadable => "the answer is not in the service's language",
+            Self::Untrusted => "the host failed",
         }
     }
 

@@ -160,6 +160,7 @@ const fn advice(status: u16) -> &'static str {
         407 => "a proxy stands in between and wants to be authenticated with",
         429 => "ask less often, or with fewer requests in flight",
         400 | 413 | 422 => "check that it takes these host names, and this dialect",
+        502..=504 => "it is overloaded or not running behind its proxy; look at its own log",
         500.. => "look at the service's own log; it may not take one of the host names",
         _ => "check that the service itself answers there, and its dialect",
     }

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::api::NodeTrust;
+use crate::api::{Invalid, NodeTrust};
 use crate::domain::{Orders, Record};
 
 /// A NodeTrust, with what a write to it needs.
@@ -20,6 +20,8 @@ pub struct Kept {
     pub generation: Option<i64>,
     /// The conditions that it carries.
     pub conditions: Vec<Condition>,
+    /// What on it cannot be read, and is ignored.
+    pub unreadable: Option<Invalid>,
 }
 
 impl From<&NodeTrust> for Kept {
@@ -35,6 +37,7 @@ impl From<&NodeTrust> for Kept {
             uid: object.metadata.uid.clone().unwrap_or_default(),
             generation: object.metadata.generation,
             conditions: conditions.unwrap_or_default(),
+            unreadable: object.attest().err(),
         }
     }
 }

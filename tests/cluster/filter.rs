@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use trustpool::api::keys;
 use trustpool_harness::{AuditLog, SOON, Setup, Slot, World, eventually};
 
-use crate::support::{INTERVAL, VALIDITY, all_labelled, filter_says, writes};
+use crate::support::{INTERVAL, VALIDITY, all_labelled, filter_says, told, writes};
 
 /// Within this long after the end of a lapse a pod that was refused in it is bound.
 const PROMPT: SignedDuration = SignedDuration::from_secs(2);
@@ -140,19 +140,6 @@ async fn waiting_pods_are_told_why(world: &World) -> anyhow::Result<()> {
     told(world, "waits", "FailedScheduling", &histogram[..1]).await?;
     let none = "0 of 3 nodes of pool default are trusted: 1 expired, 1 never attested, 1 untrusted";
     told(world, "waits", "NoTrustedNode", &[none]).await
-}
-
-/// Waits for an event about a pod that mentions every one of `words`.
-async fn told(world: &World, pod: &str, reason: &str, words: &[&str]) -> anyhow::Result<()> {
-    let of = format!("involvedObject.name={pod},reason={reason}");
-    eventually(SOON, &format!("{reason} about {pod}"), async || {
-        let output = "--output=jsonpath={.items[*].message}";
-        let events = ["get", "events", "--field-selector", &of, output];
-        let said = world.plane.kubectl(&events).await?;
-        ensure!(words.iter().all(|word| said.contains(word)), "`{said}`");
-        Ok(())
-    })
-    .await
 }
 
 async fn they_go_on_as_soon_as_the_lapse_ends(world: &World) -> anyhow::Result<()> {

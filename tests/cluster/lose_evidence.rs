@@ -4,7 +4,8 @@ use anyhow::ensure;
 use trustpool_harness::{SOON, Setup, Slot, World, eventually};
 
 use crate::support::{
-    INTERVAL, asked_again, attested_again, condition_becomes, filter_says, status, trusted_nodes,
+    INTERVAL, asked_again, attested_again, condition_becomes, filter_says, status, told,
+    trusted_nodes,
 };
 
 /// The breaker lets one of them be lost: a fifth, rounded down, and at least one.
@@ -59,7 +60,7 @@ async fn two_open_the_breaker(world: &World) -> anyhow::Result<()> {
         metrics.contains("trustpool_breaker_open{pool=\"default\"} 1"),
         "{metrics}"
     );
-    Ok(())
+    told(world, "default", "BreakerOpen", &["breaker.maxUntrusted"]).await
 }
 
 async fn it_takes_two_verdicts_to_be_trusted_again(world: &World) -> anyhow::Result<()> {
@@ -81,7 +82,8 @@ async fn it_takes_two_verdicts_to_be_trusted_again(world: &World) -> anyhow::Res
     world.labelled("b", Some("trusted")).await?;
     filter_says(world, "b", "").await?;
     let pool = ("trustpool", "default", "BreakerOpen");
-    condition_becomes(world, pool, "False/AsExpected", "").await
+    condition_becomes(world, pool, "False/AsExpected", "").await?;
+    told(world, "default", "BreakerClosed", &["follow the verdicts"]).await
 }
 
 async fn a_pool_that_may_lose_more_taints_more(world: &World) -> anyhow::Result<()> {

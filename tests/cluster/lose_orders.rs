@@ -6,7 +6,7 @@ use trustpool::api::keys;
 use trustpool_harness::{NodeBuilder, SOON, Setup, Slot, World, eventually};
 
 use crate::support::{
-    INTERVAL, MIN_INTERVAL, all_labelled, asked_again, filter_says, questions, trusted_nodes,
+    INTERVAL, MIN_INTERVAL, all_labelled, asked_again, filter_says, questions, told, trusted_nodes,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -16,6 +16,7 @@ async fn administrators_distrust_pause_and_rehearse() {
     let world = Setup::default().pool(pool).start().await.unwrap();
     trusted_nodes(&world, &["a", "b", "c"]).await.unwrap();
 
+    a_question_can_be_ordered(&world).await.unwrap();
     distrust_counts_at_once_and_outlasts_good_answers(&world)
         .await
         .unwrap();
@@ -26,6 +27,26 @@ async fn administrators_distrust_pause_and_rehearse() {
     a_paused_pool_withholds_questions_and_marks(&world)
         .await
         .unwrap();
+}
+
+/// It is asked about at the time that the annotation names; what is no time is ignored, and says so.
+async fn a_question_can_be_ordered(world: &World) -> anyhow::Result<()> {
+    let annotate = |value: String| json!({"metadata": {"annotations": {keys::ATTEST: value}}});
+    world
+        .change("nodetrust", "b", annotate("now".to_owned()))
+        .await?;
+    let words = ["ignored: metadata.annotations", "RFC 3339", "now"];
+    told(world, "b", "InvalidAnnotation", &words).await?;
+
+    let before = questions(world, "b").await?.len();
+    world.pass(MIN_INTERVAL);
+    let now = world.clock.wall().to_string();
+    world.change("nodetrust", "b", annotate(now)).await?;
+    eventually(SOON, "b is asked about", async || {
+        ensure!(questions(world, "b").await?.len() == before + 1);
+        Ok(())
+    })
+    .await
 }
 
 async fn distrust_counts_at_once_and_outlasts_good_answers(world: &World) -> anyhow::Result<()> {

@@ -150,6 +150,9 @@ fn ca(name: &str) -> Value {
 async fn a_reference_to_nothing_is_named(world: &World) -> anyhow::Result<()> {
     world.change("ats", "oat", ca("nowhere")).await?;
     condition_becomes(world, SERVICE, "False/ReferenceMissing", "`nowhere`").await?;
+    let degraded = ("tp", "default", "Degraded");
+    let words = "AttestationService `oat`";
+    condition_becomes(world, degraded, "True/ServiceNotReady", words).await?;
     world.change("ats", "oat", ca("oat-ca")).await?;
     condition_becomes(world, SERVICE, "True/AsExpected", "").await
 }
@@ -213,6 +216,8 @@ async fn a_pool_without_its_service_says_so(world: &World) -> anyhow::Result<()>
     world.create(object("TrustPool", "lonely", other)).await?;
     let lonely = ("tp", "lonely", "Ready");
     condition_becomes(world, lonely, "False/ServiceMissing", "`none`").await?;
+    let degraded = ("tp", "lonely", "Degraded");
+    condition_becomes(world, degraded, "True/ServiceMissing", "`none`").await?;
     let overlapping = ("tp", "lonely", "Overlapping");
     condition_becomes(world, overlapping, "True/OlderPoolKeepsNodes", "1 node").await?;
     ensure!(world.verdict("a").await? == "trusted/Attested");

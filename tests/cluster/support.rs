@@ -211,3 +211,16 @@ pub async fn create_soon(world: &World, object: Value) -> anyhow::Result<()> {
     })
     .await
 }
+
+/// Waits for an event about `object` that mentions every one of `words`.
+pub async fn told(world: &World, object: &str, reason: &str, words: &[&str]) -> anyhow::Result<()> {
+    let of = format!("involvedObject.name={object},reason={reason}");
+    eventually(SOON, &format!("{reason} about {object}"), async || {
+        let output = "--output=jsonpath={.items[*].message}";
+        let events = ["get", "events", "--field-selector", &of, output];
+        let said = world.plane.kubectl(&events).await?;
+        ensure!(words.iter().all(|word| said.contains(word)), "`{said}`");
+        Ok(())
+    })
+    .await
+}

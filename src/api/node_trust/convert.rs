@@ -106,7 +106,7 @@ impl NodeTrustStatus {
             host: incarnation.as_ref().map(|known| known.host.clone()),
             verdict: record.verdict,
             reason: record.reason,
-            message: record.reason.message().to_owned(),
+            message: record.message(),
             incarnation,
             incarnation_seen_at: seen(record).map(Time),
             ready_since: down(record.ready_since),
@@ -141,7 +141,7 @@ fn attested(record: &Record, generation: Option<i64>) -> Observation {
             Verdict::Untrusted => Status::False,
         },
         reason: record.reason.as_str(),
-        message: record.reason.message().to_owned(),
+        message: record.message(),
         generation,
     }
 }

@@ -40,6 +40,8 @@ pub struct Cases {
     gone: BTreeSet<NodeName>,
     /// Whether planning may find something else than before.
     stirred: bool,
+    /// NodeTrusts something on which cannot be read, since the last look.
+    unreadable: Vec<(NodeName, Arc<Kept>)>,
 }
 
 impl Cases {
@@ -49,7 +51,12 @@ impl Cases {
         let mut others = Vec::new();
         for (name, entry) in &changed {
             let case = self.cases.entry(NodeName::clone(name)).or_default();
+            let known = case.kept.unreadable.clone();
             case.read(entry, now);
+            if case.kept.unreadable.is_some() && case.kept.unreadable != known {
+                let kept = Arc::clone(&case.kept);
+                self.unreadable.push((NodeName::clone(name), kept));
+            }
             let node = entry.node.as_ref();
             let place = node.and_then(|node| Place::of(&node.node, &case.kept, setup));
             let from = std::mem::replace(&mut case.place, place);
@@ -71,6 +78,11 @@ impl Cases {
     /// Says, once, whether anything changed that planning depends on.
     pub const fn take_stirred(&mut self) -> bool {
         std::mem::replace(&mut self.stirred, false)
+    }
+
+    /// The NodeTrusts, once each, something on which cannot be read.
+    pub fn take_unreadable(&mut self) -> Vec<(NodeName, Arc<Kept>)> {
+        std::mem::take(&mut self.unreadable)
     }
 
     /// The nodes that may be asked about, by pool.

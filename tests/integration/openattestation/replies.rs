@@ -162,10 +162,16 @@ async fn a_status_says_whether_to_split_and_what_to_check() {
             "check the path: it differs between versions of the service",
         ),
         (
-            503,
+            500,
             "server_error",
             split,
             "look at the service's own log; it may not take one of the host names",
+        ),
+        (
+            503,
+            "server_error",
+            split,
+            "it is overloaded or not running behind its proxy; look at its own log",
         ),
     ];
     for (status, kind, then, advice) in table {

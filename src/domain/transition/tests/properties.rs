@@ -23,7 +23,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
     )
         .prop_map(
             |(boot, readiness, network_at_fault, returned, member)| Facts {
-                pool: member.then(|| Membership::from(&super::pool())),
+                pool: member.then(|| Membership::from(&pool())),
                 identity: match (member, boot) {
                     (false, _) => Err(Reason::NotInPool),
                     (true, 0) => Err(Reason::NoBootID),

@@ -63,7 +63,7 @@ pub async fn run(config: Config, clock: Clock, stop: CancellationToken) -> anyho
     let namespace = config.namespace.clone();
     let configured = objects::follow(client.clone(), namespace, clock.clone(), sender);
     tasks.spawn("setup", endless(configured));
-    control(&mut tasks, &client, &reader, &setup, &clock, counted);
+    let pods = control(&mut tasks, &client, &reader, &setup, &clock, counted);
     let drain = config.drain;
     let state = Extender::new(clock.clone(), reader.clone(), served);
     info!(extender = %extender.address(), admin = %admin.address(), "listening");
@@ -72,7 +72,7 @@ pub async fn run(config: Config, clock: Clock, stop: CancellationToken) -> anyho
         serve(extender, extender::router(state), stop.clone(), drain),
     );
     let complete = move |_| {
-        if setup.borrow().complete {
+        if setup.borrow().complete && *pods.borrow() {
             Ok(())
         } else {
             Err(NOT_LISTED.to_owned())
@@ -87,9 +87,9 @@ pub async fn run(config: Config, clock: Clock, stop: CancellationToken) -> anyho
 
 /// What `/readyz` says before everything that is configured was listed.
 const NOT_LISTED: &str =
-    "the watches of services, pools, Secrets and ConfigMaps have not listed yet";
+    "the watches of services, pools, Secrets, ConfigMaps and pods have not listed yet";
 
-/// Starts the tasks that write.
+/// Starts the tasks that write. Returns whether the pods that wait have been listed.
 fn control(
     tasks: &mut Supervisor,
     client: &Client,
@@ -97,7 +97,7 @@ fn control(
     setup: &watch::Receiver<Arc<Setup>>,
     clock: &Clock,
     metrics: controller::Metrics,
-) {
+) -> watch::Receiver<bool> {
     let (events, notices) = Events::channel(metrics.clone());
     tasks.spawn("events", endless(events::run(client.clone(), notices)));
     let (writes, to_write) = mpsc::unbounded_channel();
@@ -153,9 +153,17 @@ fn control(
         metrics,
     };
     tasks.spawn("reporter", endless(reporter.run()));
-    let (reader, setup) = (reader.clone(), setup.clone());
-    let pending = Pending::new(client.clone(), reader, setup, events, clock.clone());
+    let (listed, pods) = watch::channel(false);
+    let pending = Pending {
+        pods: kube::Api::all(client.clone()),
+        reader: reader.clone(),
+        setup: setup.clone(),
+        listed,
+        events,
+        clock: clock.clone(),
+    };
     tasks.spawn("pending", endless(pending.run()));
+    pods
 }
 
 /// A task that ends only with the process; that it ended is all there is to say.

@@ -192,11 +192,20 @@ impl<K: Clone + Debug + DeserializeOwned + Resource + Send + 'static> Watch<K> {
 
     async fn fail(&mut self, error: &kube::Error) {
         self.events = None;
+        if is_lost(error) {
+            self.version = None;
+        }
         self.failures = self.failures.saturating_add(1);
         let wait = backoff::service(self.failures).unsigned_abs();
         warn!(what = self.what, error = %Chain(error), wait = ?wait, "watch failed, trying again");
         sleep(wait).await;
     }
+}
+
+/// Says whether the API server cannot go on from the version that it was asked to go on from: it has
+/// forgotten it (410), or never had it (504 `ResourceVersionTooLarge`, after a restore of etcd).
+fn is_lost(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 410 | 504))
 }
 
 #[cfg(test)]

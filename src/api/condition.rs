@@ -99,15 +99,20 @@ pub fn set(conditions: &[Condition], seen: Observation, now: Timestamp) -> Vec<C
     next
 }
 
+/// The first 1,024 characters of `text`: no status field for people takes more.
+#[must_use]
+pub fn cut(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+    }
+    text
+}
+
 /// The condition that says what was seen, and has said so since `since`.
 fn made(seen: Observation, since: Time) -> Condition {
-    let mut message = seen.message;
-    if let Some((end, _)) = message.char_indices().nth(LONGEST) {
-        message.truncate(end);
-    }
     Condition {
         last_transition_time: since,
-        message,
+        message: cut(seen.message),
         observed_generation: seen.generation,
         reason: seen.reason.to_owned(),
         status: seen.status.as_str().to_owned(),

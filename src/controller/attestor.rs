@@ -203,6 +203,14 @@ impl Attestor {
             // A full queue only means that it is forgotten a little later.
             drop(self.forget.try_send(gone));
         }
+        self.progress.send_if_modified(|progress| {
+            let before = (progress.rounds.len(), progress.services.len());
+            progress.rounds.retain(|name, _| setup.pool(name).is_some());
+            progress
+                .services
+                .retain(|name, _| setup.services.contains_key(name));
+            before != (progress.rounds.len(), progress.services.len())
+        });
         let in_use = |name: &_| setup.services.contains_key(name);
         let cases = &desk.cases;
         desk.agenda.prune(|name| cases.has(name), in_use, now);

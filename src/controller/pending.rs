@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::api::{PartialObjectMeta, WatchParams};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 use tokio::sync::watch as channel;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -37,6 +37,8 @@ pub struct Pending {
     pub reader: Reader,
     /// What is configured.
     pub setup: channel::Receiver<Arc<Setup>>,
+    /// Whether pods have been listed.
+    pub listed: channel::Sender<bool>,
     /// Where notices go.
     pub events: Events,
     /// The time.
@@ -44,24 +46,6 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Connects the task.
-    #[must_use]
-    pub fn new(
-        client: Client,
-        reader: Reader,
-        setup: channel::Receiver<Arc<Setup>>,
-        events: Events,
-        clock: Clock,
-    ) -> Self {
-        Self {
-            pods: Api::all(client),
-            reader,
-            setup,
-            events,
-            clock,
-        }
-    }
-
     /// Runs for ever.
     pub async fn run(self) {
         let params = WatchParams::default()
@@ -76,6 +60,9 @@ impl Pending {
             tokio::select! {
                 Some(event) = events.next() => {
                     pods.follow(event.map(|pod| (pod.uid().unwrap_or_default(), pod)));
+                    self.listed.send_if_modified(|listed| {
+                        std::mem::replace(listed, pods.has_listed()) != pods.has_listed()
+                    });
                 }
                 _ = pace.tick() => self.tell(&pods, &mut told),
             }

@@ -17,8 +17,8 @@ use tracing::{debug, warn};
 use crate::api::{AttestationService, TrustPool};
 use crate::clock::Clock;
 use crate::domain::breaker::Breaker;
-use crate::domain::{Now, PoolName, ServiceName};
-use crate::store::{Reader, Snapshot};
+use crate::domain::{Now, PoolName, ServiceName, Verdict};
+use crate::store::Reader;
 use crate::telemetry::Chain;
 
 use super::attestor::Progress;
@@ -53,6 +53,15 @@ pub struct Reporter {
     pub metrics: Metrics,
 }
 
+/// What was told at the last look.
+#[derive(Debug, Default)]
+struct Told {
+    /// Pools that have gauges.
+    pools: BTreeSet<String>,
+    /// Pools whose breaker was open.
+    open: BTreeSet<String>,
+}
+
 /// The interfaces to pools and services, undecoded.
 #[must_use]
 pub fn apis(client: &Client) -> (Api<DynamicObject>, Api<DynamicObject>) {
@@ -64,7 +73,7 @@ pub fn apis(client: &Client) -> (Api<DynamicObject>, Api<DynamicObject>) {
 impl Reporter {
     /// Runs for ever.
     pub async fn run(self) {
-        let mut open = BTreeSet::new();
+        let mut told = Told::default();
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -72,17 +81,16 @@ impl Reporter {
             let now = self.clock.now();
             let setup = Arc::clone(&self.setup.borrow());
             if setup.complete && self.reader.ready(now).is_ok() {
-                self.report(&setup, &mut open, now).await;
+                self.report(&setup, &mut told, now).await;
             }
         }
     }
 
-    /// Writes what changed; `open` are the pools whose breaker was open at the last look.
-    async fn report(&self, setup: &Setup, open: &mut BTreeSet<String>, now: Now) {
+    async fn report(&self, setup: &Setup, told: &mut Told, now: Now) {
         let snapshot = self.reader.snapshot();
         let progress = self.progress.borrow().clone();
         let breakers = breakers(&snapshot, setup);
-        open.retain(|pool| setup.pool_states.contains_key(pool));
+        self.forget(setup, told);
         let tales = tales(&snapshot, setup);
         for (name, state) in &setup.pool_states {
             let name_of = PoolName::from(name.as_str());
@@ -91,7 +99,7 @@ impl Reporter {
             let known = known.map(|(pool, tale)| (&pool.pool, tale, breaker));
             if let Some((_, tale, breaker)) = known {
                 self.set_gauges(name, tale, breaker, now);
-                self.tell(name, &state.raw, breaker, open);
+                self.tell(name, &state.raw, breaker, told);
             }
             let judge = known.map(|(pool, ..)| Judge {
                 trouble: state
@@ -109,14 +117,14 @@ impl Reporter {
             let status = status::service(state, health, now.wall);
             write(&self.services, &state.raw, &status).await;
         }
-        self.drop_gauges(&snapshot, setup);
     }
 
     /// Tells of a breaker that opened or closed.
-    fn tell(&self, pool: &str, raw: &DynamicObject, breaker: Breaker, open: &mut BTreeSet<String>) {
+    fn tell(&self, pool: &str, raw: &DynamicObject, breaker: Breaker, told: &mut Told) {
+        told.pools.insert(pool.to_owned());
         let changed = match breaker {
-            Breaker::Open => open.insert(pool.to_owned()),
-            Breaker::Closed => open.remove(pool),
+            Breaker::Open => told.open.insert(pool.to_owned()),
+            Breaker::Closed => told.open.remove(pool),
         };
         if changed {
             warn!(pool, ?breaker, "breaker changed");
@@ -149,15 +157,18 @@ impl Reporter {
     }
 
     /// A pool that is gone has no gauges.
-    fn drop_gauges(&self, snapshot: &Snapshot, setup: &Setup) {
-        let gone = snapshot
-            .iter()
-            .filter_map(|(_, entry)| entry.trust.as_ref()?.record.pool.as_ref())
-            .filter(|pool| !setup.pool_states.contains_key(pool.as_str()));
+    fn forget(&self, setup: &Setup, told: &mut Told) {
+        let exists = |pool: &String| setup.pool_states.contains_key(pool);
+        told.open.retain(exists);
+        let known = std::mem::take(&mut told.pools).into_iter();
+        let (kept, gone): (BTreeSet<_>, BTreeSet<_>) = known.partition(exists);
+        told.pools = kept;
         for pool in gone {
-            let of = OfPool {
-                pool: pool.to_string(),
-            };
+            for verdict in [Verdict::Trusted, Verdict::Untrusted, Verdict::Unknown] {
+                let (pool, verdict) = (pool.clone(), verdict.as_str());
+                self.metrics.nodes.remove(&OfVerdict { pool, verdict });
+            }
+            let of = OfPool { pool };
             self.metrics.oldest.remove(&of);
             self.metrics.breaker_open.remove(&of);
         }

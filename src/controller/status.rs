@@ -171,7 +171,7 @@ pub fn service(
     next.observed_generation = state.generation;
     if let Some(health) = health {
         next.consecutive_failures = health.failures;
-        next.last_error = health.last_error.clone();
+        next.last_error = health.last_error.clone().map(condition::cut);
         let known = old.last_success.map(|time| time.0);
         // While it fails, the failures are written anyhow, and since when is what people ask.
         let fresh = |at: &Timestamp| {

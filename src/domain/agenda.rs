@@ -124,7 +124,6 @@ impl Agenda {
     pub fn failed(&mut self, batch: &Batch, blame: Blame, now: Timestamp) -> Vec<NodeName> {
         self.finish(batch);
         self.doubt(&batch.service, blame, now);
-        self.tallies.answered(&batch.items, &[]);
         let names = batch.items.iter().map(|item| item.name.clone()).collect();
         // While nobody gets an answer, a host that fails alone is no culprit: its own wait would
         // outlast the service's trouble.
@@ -132,6 +131,7 @@ impl Agenda {
         let doubted = self.desk(&batch.service).resumes_at.is_some();
         match batch.items.as_slice() {
             items if blame == Blame::Service || (alone && doubted) => {
+                self.tallies.answered(items, &[]);
                 for item in items {
                     self.free(item);
                     let memory = self.nodes.entry(item.name.clone()).or_default();
@@ -140,12 +140,14 @@ impl Agenda {
                 names
             }
             [culprit] => {
+                self.tallies.answered(&batch.items, &[]);
                 self.free(culprit);
                 let memory = self.nodes.entry(culprit.name.clone()).or_default();
                 memory.failures = memory.failures.saturating_add(1);
                 names
             }
             items => {
+                // Their round goes on: the halves will tell.
                 self.halve(batch, items, now);
                 Vec::new()
             }

@@ -124,7 +124,9 @@ impl Reason {
             }
             Self::InvalidHost => "the host's name cannot be sent to this service; set spec.host",
             Self::NeverAttested => "the attestation service has given no verdict yet",
-            Self::NoBootID => "the kubelet reports no boot ID; nothing can be bound to this boot",
+            Self::NoBootID => {
+                "the kubelet reports no boot ID, or an identifier of more than 1,024 bytes; nothing can be bound to this boot"
+            }
             Self::NotInPool => "no TrustPool selects this node",
             Self::NotReady => {
                 "the kubelet's heartbeat stopped; the node is attested again once it is Ready"

@@ -13,6 +13,9 @@ use crate::api::keys;
 use crate::api::trust_pool::is_selectable;
 use crate::domain::{Carried, Node, Readiness};
 
+/// The longest identifier that the schema of a `NodeTrust` takes; a real one has 36 characters.
+const LONGEST_ID: usize = 1_024;
+
 /// A Node as it is read from the API server.
 #[derive(Clone, Debug, Deserialize, Resource)]
 #[resource(inherit = FullNode)]
@@ -65,6 +68,19 @@ struct NodeInfo {
     system_uuid: String,
 }
 
+impl NodeInfo {
+    /// The identifiers, or none of them if one is longer than a record can hold: a kubelet that reports
+    /// such a thing has no identity, and must not keep its record from being written.
+    fn bounded(self) -> Self {
+        let ids = [&self.boot_id, &self.machine_id, &self.system_uuid];
+        if ids.iter().all(|id| id.len() <= LONGEST_ID) {
+            self
+        } else {
+            Self::default()
+        }
+    }
+}
+
 /// A Node, trimmed, with what a write to it needs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tracked {
@@ -80,7 +96,7 @@ impl From<PartialNode> for Tracked {
     fn from(mut partial: PartialNode) -> Self {
         let carried = carried(&partial);
         let labels = partial.metadata.labels.take().unwrap_or_default();
-        let info = partial.status.node_info;
+        let info = partial.status.node_info.bounded();
         let node = Node {
             name: partial.metadata.name.unwrap_or_default().into(),
             uid: partial.metadata.uid.unwrap_or_default(),
@@ -153,4 +169,30 @@ fn value(taint: &Map<String, Value>) -> String {
         .and_then(Value::as_str)
         .unwrap_or_default()
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn invariant_5_an_identifier_that_no_record_could_hold_is_no_identity() {
+        for (field, length, identified) in [
+            ("bootID", LONGEST_ID, true),
+            ("bootID", LONGEST_ID + 1, false),
+            ("machineID", LONGEST_ID + 1, false),
+            ("systemUUID", LONGEST_ID + 1, false),
+        ] {
+            let mut info = json!({"bootID": "b", "machineID": "m", "systemUUID": "s"});
+            info[field] = json!("x".repeat(length));
+            let object = json!({"metadata": {"name": "a"}, "status": {"nodeInfo": info}});
+
+            let tracked = Tracked::from(serde_json::from_value::<PartialNode>(object).unwrap());
+
+            let has_boot = !tracked.node.boot_id.is_empty();
+            assert_eq!(has_boot, identified, "{length} bytes of {field}");
+        }
+    }
 }

@@ -9,8 +9,9 @@ use kube::core::{ApiResource, GroupVersionKind};
 
 use super::*;
 
-/// A server whose watches each show what is next in `scripts` and end; and what it was asked for.
-fn server(scripts: Vec<String>) -> (kube::Client, Arc<Mutex<Vec<String>>>) {
+/// A server whose watches each show what is next in `scripts`, a status and lines, and end; and what it
+/// was asked for.
+fn server(scripts: Vec<(u16, String)>) -> (kube::Client, Arc<Mutex<Vec<String>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&asked);
     let scripts = Arc::new(Mutex::new(scripts.into_iter()));
@@ -19,9 +20,11 @@ fn server(scripts: Vec<String>) -> (kube::Client, Arc<Mutex<Vec<String>>>) {
         let script = scripts.lock().unwrap().next();
         async move {
             match script {
-                Some(script) => Ok::<_, std::convert::Infallible>(Response::new(Body::from(
-                    script.into_bytes(),
-                ))),
+                Some((status, lines)) => {
+                    let mut response = Response::new(Body::from(lines.into_bytes()));
+                    *response.status_mut() = status.try_into().unwrap();
+                    Ok::<_, std::convert::Infallible>(response)
+                }
                 None => std::future::pending().await,
             }
         }
@@ -40,7 +43,7 @@ fn listed(version: &str) -> String {
     line("BOOKMARK", version, r#""k8s.io/initial-events-end":"true""#)
 }
 
-async fn events(scripts: Vec<String>, count: usize) -> (Vec<Event<()>>, Vec<String>) {
+async fn events(scripts: Vec<(u16, String)>, count: usize) -> (Vec<Event<()>>, Vec<String>) {
     let (client, asked) = server(scripts);
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Node"));
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
@@ -60,7 +63,7 @@ async fn a_broken_watch_goes_on_after_the_last_event_and_shows_nothing_again() {
     ];
     let second = line("MODIFIED", "8", "");
 
-    let (seen, asked) = events(vec![first.concat(), second], 5).await;
+    let (seen, asked) = events(vec![(200, first.concat()), (200, second)], 5).await;
 
     assert!(matches!(seen[0], Event::Started), "{seen:?}");
     assert!(matches!(seen[4], Event::Applied(())), "{seen:?}");
@@ -73,7 +76,7 @@ async fn a_listing_that_broke_is_begun_anew() {
     let broken = line("ADDED", "3", "");
     let whole = [line("ADDED", "3", ""), listed("5")].concat();
 
-    let (seen, asked) = events(vec![broken, whole], 5).await;
+    let (seen, asked) = events(vec![(200, broken), (200, whole)], 5).await;
 
     assert!(matches!(seen[2], Event::Started), "{seen:?}");
     assert!(matches!(seen[4], Event::Listed), "{seen:?}");
@@ -85,8 +88,25 @@ async fn a_server_that_ends_every_watch_with_an_error_is_not_asked_without_pause
     let gone = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","code":410,"reason":"Expired","message":"too old"}}"#;
     let began = tokio::time::Instant::now();
 
-    let (seen, _) = events(vec![format!("{gone}\n"); 4], 4).await;
+    let (seen, _) = events(vec![(200, format!("{gone}\n")); 4], 4).await;
 
     assert!(seen.iter().all(|event| matches!(event, Event::Started)));
     assert!(began.elapsed() >= Duration::from_secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_the_server_cannot_go_on_from_is_listed_anew_and_other_errors_are_not() {
+    let status = |code| {
+        format!(
+            r#"{{"kind":"Status","apiVersion":"v1","status":"Failure","code":{code},"reason":"x","message":"x"}}"#
+        )
+    };
+    for (code, anew) in [(410, true), (504, true), (500, false), (429, false)] {
+        let script = vec![(200, listed("5")), (code, status(code)), (200, listed("6"))];
+
+        let (_, asked) = events(script, 3).await;
+
+        let listing = asked[2].contains("sendInitialEvents=true");
+        assert_eq!(listing, anew, "{code}: {asked:?}");
+    }
 }

@@ -16,7 +16,7 @@ use crate::domain::due::Subject;
 use crate::domain::plan::Members;
 use crate::domain::tally::Round;
 use crate::domain::transition::Answer;
-use crate::domain::{Incarnation, NodeName, PoolName};
+use crate::domain::{Incarnation, NodeName, Outcome, PoolName};
 use crate::store::{ByName, Entry, Kept, Snapshot};
 
 use case::Case;
@@ -126,9 +126,11 @@ impl Cases {
         now: Timestamp,
     ) -> Option<Write> {
         let case = self.cases.get_mut(name)?;
-        // A node that is not Ready any more may be in another boot by now, and one that changed its
-        // pool is judged by other rules.
-        if case.askable.as_ref() != Some(&pool.pool.name) {
+        // A node that is not Ready any more may be in another boot by now, so nothing is granted; but
+        // no kubelet escapes evidence against what was asked about by being unready for a moment.
+        let grants = answer.outcome == Outcome::Trusted;
+        let asked = case.askable.as_ref() == Some(&pool.pool.name);
+        if !case.is_in(&pool.pool.name) || (grants && !asked) {
             return None;
         }
         let change = Change::Answered(Box::new(answer), Box::new(pool.pool.clone()));
@@ -141,7 +143,9 @@ impl Cases {
     pub fn silence(&mut self, round: &Round, pool: &PoolSetup, now: Timestamp) -> Vec<Write> {
         let silent = |name| {
             let change = Change::Silent(Box::new(pool.pool.clone()));
-            let write = self.cases.get_mut(name)?.change(name, change, now);
+            let case = self.cases.get_mut(name)?;
+            let member = case.is_in(&round.pool);
+            let write = member.then(|| case.change(name, change, now)).flatten();
             self.settle(name);
             write
         };

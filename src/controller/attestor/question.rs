@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use crate::clock::Clock;
 use crate::controller::metrics::{Ended, Metrics, OfError, OfOutcome, OfRequest};
 use crate::controller::setup::Setup;
 use crate::domain::agenda::{Agenda, Blame};
-use crate::domain::plan::Batch;
+use crate::domain::plan::{Batch, Lane};
+use crate::domain::time::after;
 use crate::domain::transition::Answer;
 use crate::domain::{Incarnation, NodeName, Outcome, PoolName};
 use crate::provider::{Error, Provider, Question, Reply, Then};
@@ -43,10 +44,14 @@ pub struct ServiceHealth {
     pub last_error: Option<String>,
 }
 
+/// For so long a success shows that a request which failed over its hosts tells nothing of the service.
+const LATELY: SignedDuration = SignedDuration::from_mins(10);
+
 impl ServiceHealth {
     /// Takes note of a request.
     pub fn note(&mut self, asked: &Asked, now: Timestamp) {
         match &asked.reply {
+            Err(error) if self.is_culprits(asked, error, now) => {}
             Ok(_) => {
                 *self = Self {
                     last_success: Some(now),
@@ -59,6 +64,13 @@ impl ServiceHealth {
                 self.last_error = Some(Chain(error).to_string());
             }
         }
+    }
+
+    /// Says whether a failure is that of hosts which made requests fail before, while the service has
+    /// answered about others.
+    fn is_culprits(&self, asked: &Asked, error: &Error, now: Timestamp) -> bool {
+        let suspects = asked.batch.lane == Lane::Slow && error.then() == Then::Split;
+        suspects && self.last_success.is_some_and(|at| after(at, LATELY) > now)
     }
 }
 
@@ -212,3 +224,6 @@ pub fn count(asked: &Asked, metrics: &Metrics) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Plans, by example and by property.
 
 mod properties;
+mod rounds;
 mod simulation;
 
 use jiff::SignedDuration;
@@ -288,35 +289,4 @@ fn a_service_in_doubt_is_left_alone_and_then_asked_one_thing_at_a_time() {
     assert_eq!(probe.len(), 1);
     world.answer(&probe[0], Outcome::Trusted);
     assert_eq!(world.plan(at(8)).start.len(), 4);
-}
-
-#[test]
-fn a_round_names_its_silent_hosts_only_if_it_was_conclusive() {
-    for (good, silent) in [(5, 5), (4, 0)] {
-        let mut world = World::of(vec![new_record(0); 10]);
-        let batch = world.start(at(0)).remove(0);
-        let outcome = |n| {
-            if n < good {
-                Outcome::Trusted
-            } else {
-                Outcome::HostUnknown
-            }
-        };
-        let outcomes: Vec<_> = batch
-            .items
-            .iter()
-            .enumerate()
-            .map(|(n, i)| (i.name.clone(), outcome(n)))
-            .collect();
-        world.agenda.answered(&batch, &outcomes);
-
-        let rounds =
-            world
-                .agenda
-                .rounds_over(&HashSet::new(), |_| SignedDuration::from_mins(5), at(4));
-
-        assert_eq!(rounds.len(), 1);
-        assert_eq!((rounds[0].asked, rounds[0].verdicts), (10, good));
-        assert_eq!(rounds[0].silent.len(), silent);
-    }
 }

@@ -37,17 +37,31 @@ pub struct Case {
     /// Writes under way. While there are any, what is read is older than what is believed.
     writing: usize,
     boots: Boots,
-    /// Since when the Node is gone.
-    gone_since: Option<Timestamp>,
+    presence: Presence,
+}
+
+/// Whether there is a Node.
+#[derive(Clone, Copy, Debug, Default)]
+enum Presence {
+    /// Not since this time.
+    Gone(Timestamp),
+    /// There is.
+    Here,
+    /// Nobody has looked yet.
+    #[default]
+    NotLooked,
 }
 
 impl Case {
     /// Takes over what was read, unless more is known already.
     pub fn read(&mut self, entry: &Arc<Entry>, now: Timestamp) {
-        if entry.node.is_some() {
-            self.gone_since = None;
-        } else {
-            self.gone_since.get_or_insert(now);
+        self.presence = match self.presence {
+            _ if entry.node.is_some() => Presence::Here,
+            Presence::Gone(since) => Presence::Gone(since),
+            Presence::Here => Presence::Gone(now),
+            Presence::NotLooked => Presence::Gone(last_sign(entry).unwrap_or(now)),
+        };
+        if entry.node.is_none() {
             self.ask(None);
         }
         if self.writing > 0 {
@@ -151,6 +165,12 @@ impl Case {
         std::mem::replace(&mut self.stirred, false)
     }
 
+    /// Says whether the node is in `pool`: one that has left it is judged by other rules.
+    pub fn is_in(&self, pool: &PoolName) -> bool {
+        let place = self.place.as_ref();
+        place.is_some_and(|place| place.pool == *pool)
+    }
+
     /// When trust ends by itself.
     pub fn next_expiry(&self) -> Option<Timestamp> {
         let record = &self.kept.record;
@@ -160,7 +180,7 @@ impl Case {
 
     /// Says whether there is no Node.
     pub const fn is_gone(&self) -> bool {
-        self.gone_since.is_some()
+        matches!(self.presence, Presence::Gone(_))
     }
 
     /// Says whether writes are under way.
@@ -170,8 +190,8 @@ impl Case {
 
     /// Says whether the Node has been gone for a day, and there is nothing to remember of it.
     pub fn is_forgettable(&self, now: Timestamp) -> bool {
-        let over = |at| after(at, MOURNING) <= now;
-        self.gone_since.is_some_and(over) && is_unremarkable(&self.kept)
+        let over = matches!(self.presence, Presence::Gone(since) if after(since, MOURNING) <= now);
+        over && is_unremarkable(&self.kept)
     }
 
     /// A node in no pool of which nothing is known, or whose pool cannot be read, is left alone.
@@ -205,6 +225,18 @@ impl Case {
         let paused = pool.paused || self.kept.orders.paused;
         (ready && provider && !paused).then(|| pool.name.clone())
     }
+}
+
+/// The last time that the record of a Node tells of it: one that was gone when this process began has
+/// been so since then, or longer. Else every restart would begin its day anew.
+fn last_sign(entry: &Entry) -> Option<Timestamp> {
+    let record = &entry.trust.as_ref()?.record;
+    let times = [
+        record.asked_at(),
+        record.incarnation_seen_at,
+        record.expires_at,
+    ];
+    times.into_iter().flatten().max()
 }
 
 /// Says whether a NodeTrust holds nothing that must outlive its Node: no order, no hold, and no

@@ -13,7 +13,8 @@ use crate::store::Kept;
 /// A node's place in what is configured.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Place {
-    pool: PoolName,
+    /// The pool that it is in.
+    pub pool: PoolName,
     stake: Stake,
     readiness: Readiness,
 }

@@ -14,7 +14,7 @@ use super::*;
 use crate::api::Selector;
 use crate::api::trust_pool::NodeSelector;
 use crate::domain::pool::{OnExpiry, Share, Taint, TrustAgain};
-use crate::domain::{Carried, Node, Orders, Outcome, Pool, Readiness, Record, Standing};
+use crate::domain::{Carried, Node, Orders, Pool, Readiness, Record, Standing};
 use crate::store::Tracked;
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];

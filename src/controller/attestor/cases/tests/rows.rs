@@ -94,6 +94,31 @@ fn an_answer_about_a_node_that_may_not_be_asked_about_any_more_is_dropped() {
 }
 
 #[test]
+fn invariant_5_evidence_about_a_node_that_is_unready_for_a_moment_counts() {
+    for readiness in [Readiness::NotReady, Readiness::Silent] {
+        let (mut cases, setup) = (Cases::default(), Arc::new(usable()));
+        let mut a = node("a", "b");
+        let good = kept(&a, Verdict::Trusted, Reason::Attested);
+        look(&mut cases, &setup, (Some(a.clone()), Some(good.clone())), 5);
+        a.node.readiness = readiness;
+        look(&mut cases, &setup, (Some(a.clone()), Some(good)), 6);
+        let answered = |outcome| Answer {
+            outcome,
+            ..trusted(&a)
+        };
+
+        let answer = answered(Outcome::Untrusted);
+        let write = cases.answer(&name(), answer, &setup.pools[0], at(11));
+
+        assert_eq!(
+            reasons(&write.into_iter().collect::<Vec<_>>(), 11),
+            [Reason::FailedAttestation],
+            "{readiness:?}"
+        );
+    }
+}
+
+#[test]
 fn a_loss_is_written_first_and_a_deleted_record_is_nothing_known() {
     let (mut cases, setup) = (Cases::default(), Arc::new(usable()));
     let a = node("a", "b");
@@ -168,11 +193,27 @@ fn only_a_record_without_orders_holds_and_evidence_is_forgotten_a_day_after_its_
     let bad = kept(&a, Verdict::Untrusted, Reason::FailedAttestation);
     for (kept, forgotten) in [(plain, 1), (ordered, 0), (bad, 0)] {
         let (mut cases, setup) = (Cases::default(), Arc::new(usable()));
-        look(&mut cases, &setup, (None, Some(kept)), 0);
+        look(&mut cases, &setup, (Some(a.clone()), Some(kept.clone())), 0);
+        look(&mut cases, &setup, (None, Some(kept)), 5);
 
-        assert_eq!(cases.forgettable(at(DAY - 1)).len(), 0);
-        assert_eq!(cases.forgettable(at(DAY)).len(), forgotten);
+        assert_eq!(cases.forgettable(at(5 + DAY - 1)).len(), 0);
+        assert_eq!(cases.forgettable(at(5 + DAY)).len(), forgotten);
     }
+}
+
+#[test]
+fn a_restart_does_not_begin_the_day_anew_of_a_node_that_was_gone_before() {
+    const DAY: i64 = 24 * 3_600;
+    let expired = kept(&node("a", "b"), Verdict::Unknown, Reason::Expired);
+    let last = expired.record.requested_at.unwrap();
+    let (mut cases, setup) = (Cases::default(), Arc::new(usable()));
+
+    look(&mut cases, &setup, (None, Some(expired)), 50_000);
+
+    let day = jiff::SignedDuration::from_secs(DAY);
+    let second = jiff::SignedDuration::from_secs(1);
+    assert_eq!(cases.forgettable(last + day - second).len(), 0);
+    assert_eq!(cases.forgettable(last + day).len(), 1);
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::fs::File;
+use std::sync::Mutex;
 
+use tracing::Dispatch;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -37,6 +40,17 @@ pub fn init(filter: EnvFilter, format: Format, colour: Colour) {
         Format::Text => builder.try_init(),
     };
     drop(set);
+}
+
+/// What sends log lines to `file`, as far as `filter` lets them through: for tests, which run many
+/// Trustpools in one process.
+#[must_use]
+pub fn to_file(file: File, filter: &str) -> Dispatch {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_ansi(false)
+        .with_writer(Mutex::new(file));
+    Dispatch::new(builder.finish())
 }
 
 /// Prints an error and all its causes, `: ` between them.

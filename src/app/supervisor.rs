@@ -8,9 +8,10 @@ use anyhow::{Context, anyhow};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::instrument::WithSubscriber;
 use tracing::{error, info};
 
-/// The tasks of the process.
+/// The tasks of the process. Their log lines go where those of its maker go.
 pub struct Supervisor {
     stop: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
@@ -78,7 +79,7 @@ impl Supervisor {
         name: &'static str,
         task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
     ) {
-        let handle = self.tasks.spawn(task);
+        let handle = self.tasks.spawn(task.with_current_subscriber());
         self.names.insert(handle.id(), name);
     }
 

@@ -9,7 +9,7 @@ mod program;
 mod signal;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ExitStatus};
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ impl Process {
         if ended.is_err() {
             self.kill()?;
         }
-        ended.with_context(|| self.last_words())
+        ended.with_context(|| last_words(&self.log()))
     }
 
     /// Kills it (SIGKILL) and everything it started.
@@ -158,7 +158,7 @@ impl Process {
             ready = eventually(deadline, &what, look) => ready,
             error = self.unexpected_end() => Err(error),
         };
-        outcome.with_context(|| self.last_words())
+        outcome.with_context(|| last_words(&self.log()))
     }
 
     /// Waits for a line with `text` in its log, and returns that line.
@@ -189,15 +189,6 @@ impl Process {
         }
     }
 
-    /// Its last log lines, under a heading.
-    fn last_words(&self) -> String {
-        format!(
-            "the last lines of `{}`:\n{}\n",
-            self.log().display(),
-            self.tail(LAST_WORDS)
-        )
-    }
-
     /// Kills the group and waits for the program to be gone.
     fn end(&mut self) -> io::Result<()> {
         // This is what makes the shell kill the group; killing the program directly only spares
@@ -208,11 +199,17 @@ impl Process {
     }
 }
 
+/// The last lines of the log at `path`, under a heading.
+pub(crate) fn last_words(path: &Path) -> String {
+    let lines = log::tail(path, LAST_WORDS);
+    format!("the last lines of `{}`:\n{lines}\n", path.display())
+}
+
 impl Drop for Process {
     #[expect(clippy::print_stderr, reason = "it is what a failed test shows")]
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.last_words());
+            eprintln!("{}", last_words(&self.log()));
         }
         if let Err(error) = self.end() {
             eprintln!("failed to kill `{}`: {error}", self.name());

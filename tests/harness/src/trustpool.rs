@@ -1,16 +1,20 @@
 //! Trustpool in a test: in this process, so that its clock can be moved, or as a process of its own,
 //! so that it can be killed.
 
+use std::fs::File;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::instrument::WithSubscriber as _;
 use trustpool::app::{Config, run};
 use trustpool::clock::Clock;
+use trustpool::telemetry::to_file;
 
+use crate::process::last_words;
 use crate::{ControlPlane, Identity, Process, Program, eventually, free_port};
 
 /// The user that Trustpool runs as, bound to the roles in `manifests`.
@@ -18,6 +22,9 @@ pub const USER: &str = "trustpool-controller";
 
 /// The namespace that Trustpool reads.
 pub const NAMESPACE: &str = "trustpool-system";
+
+/// What is logged.
+const LOGGED: &str = "info,trustpool=debug";
 
 /// How long it may take to be ready.
 const READY: Duration = Duration::from_secs(30);
@@ -35,6 +42,7 @@ enum Running {
     Here {
         stop: CancellationToken,
         task: Option<JoinHandle<anyhow::Result<()>>>,
+        log: PathBuf,
     },
     Process(Box<Process>),
 }
@@ -70,24 +78,27 @@ impl Addresses {
 }
 
 impl Trustpool {
-    /// Runs it in this process, and waits until it is ready.
+    /// Runs it in this process, and waits until it is ready. Its log is `trustpool.log` in the control
+    /// plane's directory; should the test panic, its last lines are printed.
     ///
     /// # Errors
     ///
     /// If it does not get ready.
-    pub async fn here(user: &Identity, at: Addresses, clock: Clock) -> anyhow::Result<Self> {
+    pub async fn here(
+        plane: &ControlPlane,
+        user: &Identity,
+        at: Addresses,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
         let config = config(user, at);
+        let log = plane.directory().join("trustpool.log");
+        let file = File::options().create(true).append(true).open(&log)?;
         let stop = CancellationToken::new();
+        let running = run(config.clone(), clock, stop.clone());
+        let running = running.with_subscriber(to_file(file, LOGGED));
         #[expect(clippy::disallowed_methods, reason = "nobody supervises a test")]
-        let task = tokio::task::spawn(run(config.clone(), clock, stop.clone()));
-        Self::ready(
-            config,
-            Running::Here {
-                stop,
-                task: Some(task),
-            },
-        )
-        .await
+        let task = Some(tokio::task::spawn(running));
+        Self::ready(config, Running::Here { stop, task, log }).await
     }
 
     /// Runs `binary`, and waits until it is ready. Its log is `trustpool.log` in the control plane's
@@ -105,13 +116,7 @@ impl Trustpool {
         let config = config(user, at);
         let kubeconfig = user.kubeconfig().display().to_string();
         let program = Program::new("trustpool", binary)
-            .args([
-                "run",
-                "--kubeconfig",
-                &kubeconfig,
-                "--log",
-                "info,trustpool=debug",
-            ])
+            .args(["run", "--kubeconfig", &kubeconfig, "--log", LOGGED])
             .args(["--extender-listen", &at.extender.to_string()])
             .args(["--admin-listen", &at.admin.to_string()]);
         let process = program.start(plane.directory())?;
@@ -167,7 +172,7 @@ impl Trustpool {
     /// If it failed before, or does not stop.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         match &mut self.running {
-            Running::Here { stop, task } => {
+            Running::Here { stop, task, .. } => {
                 stop.cancel();
                 match task.take() {
                     Some(task) => task.await?,
@@ -219,9 +224,13 @@ impl Trustpool {
 }
 
 impl Drop for Trustpool {
+    #[expect(clippy::print_stderr, reason = "it is what a failed test shows")]
     fn drop(&mut self) {
-        if let Running::Here { stop, .. } = &self.running {
+        if let Running::Here { stop, log, .. } = &self.running {
             stop.cancel();
+            if std::thread::panicking() {
+                eprintln!("{}", last_words(log));
+            }
         }
     }
 }

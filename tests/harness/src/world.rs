@@ -55,7 +55,8 @@ impl World {
     ///
     /// If it does not get ready.
     pub async fn run(&mut self) -> anyhow::Result<()> {
-        let started = Trustpool::here(&self.user, self.addresses, self.clock.clone()).await?;
+        let started =
+            Trustpool::here(&self.plane, &self.user, self.addresses, self.clock.clone()).await?;
         self.trustpool = Some(started);
         Ok(())
     }

@@ -40,7 +40,10 @@ fn a_host_that_makes_its_own_requests_fail_is_not_the_services_failure_while_oth
 
         health.note(&failed(lane, status), at(second));
 
-        assert_eq!(health.failures, failures, "{lane:?} {status} after {second} s");
+        assert_eq!(
+            health.failures, failures,
+            "{lane:?} {status} after {second} s"
+        );
         assert_eq!(health.last_error.is_some(), failures > 0);
     }
 }

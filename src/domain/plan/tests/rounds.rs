@@ -68,7 +68,7 @@ fn a_round_goes_on_while_a_culprit_is_searched_and_counts_what_the_halves_gave()
         assert_eq!(over.is_empty(), !batches.is_empty(), "at {now}: {over:?}");
         if let [round] = over.as_slice() {
             assert_eq!((round.asked, round.verdicts), (10, 8));
-            assert_eq!(round.silent, [silent.clone()]);
+            assert_eq!(round.silent, std::slice::from_ref(&silent));
         }
     }
     assert!(now > 3, "a search takes several questions");

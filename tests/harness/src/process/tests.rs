@@ -1,7 +1,5 @@
 //! Processes, played by the shell.
 
-use std::path::Path;
-
 use anyhow::ensure;
 
 use super::*;

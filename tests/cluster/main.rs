@@ -22,6 +22,8 @@ mod invariant_2;
 #[cfg(test)]
 mod invariant_5;
 #[cfg(test)]
+mod invariant_5_evasion;
+#[cfg(test)]
 mod invariant_6;
 #[cfg(test)]
 mod invariant_9;

@@ -31,7 +31,7 @@ soak: tools ## The long version of the tests: SEED=, CASES= and TIMES= set them
 
 bench: tools ## Measure filter, marking and memory against floors of the same run; BENCH=names,full,mark,memory
 	@tests/controlplane/build > /dev/null
-	@cargo build --release --package trustpool --bins --package trustpool-harness --bin bench
+	@cargo build --release --package trustpool --bin trustpool --bin oat-simulator --package trustpool-harness --bin bench
 	@exec "$${CARGO_TARGET_DIR:-target}/release/bench"
 
 crds: tools ## Write the custom resource definitions to crds/

@@ -2,8 +2,9 @@
 //! answer: the work alone, the same over a connection, and what the answer takes of memory.
 
 use anyhow::ensure;
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::http::Request as HttpRequest;
+use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use tokio::task::block_in_place;
@@ -86,11 +87,12 @@ async fn answer(measured: &Measured, body: &Bytes) -> anyhow::Result<f64> {
     let request = HttpRequest::post("/filter").body(Body::from(body.clone()))?;
     let mut response = measured.router.clone().oneshot(request).await?;
     ensure!(response.status().is_success(), "{}", response.status());
-    let mut length = 0;
+    let declared = response.headers().get(CONTENT_LENGTH).cloned();
+    let mut length = 0_usize;
     while let Some(frame) = response.body_mut().frame().await {
         length += frame?.into_data().map_or(0, |data| data.len());
     }
-    ensure!(response.body().is_end_stream() && length > 0, "no answer");
+    ensure!(declared == Some(length.into()), "{length} bytes came of {declared:?}");
     Ok(started.elapsed().as_secs_f64() * 1e3)
 }
 

@@ -183,6 +183,22 @@ pub fn writes(log: &AuditLog, resource: &str, sub: &str) -> anyhow::Result<Vec<A
     Ok(events)
 }
 
+/// Waits until the log has `count` of Trustpool's writes to a resource and subresource: the line of a
+/// write may come after its effect is seen.
+pub async fn written(
+    log: &AuditLog,
+    (resource, sub): (&str, &str),
+    count: usize,
+) -> anyhow::Result<Vec<AuditEvent>> {
+    let what = format!("{count} writes to {resource}/{sub} in the audit log");
+    eventually(SOON, &what, async || {
+        let written = writes(log, resource, sub)?;
+        ensure!(written.len() == count, "{}", written.len());
+        Ok(written)
+    })
+    .await
+}
+
 /// A NodeTrust's `resourceVersion`: it changes with every write.
 pub async fn version(world: &World, node: &str) -> anyhow::Result<Option<String>> {
     let trust = world.trust(node).await?;

@@ -22,6 +22,15 @@ pub const MIN_INTERVAL: SignedDuration = SignedDuration::from_secs(31);
 /// The default validity of a verdict.
 pub const VALIDITY: SignedDuration = SignedDuration::from_mins(30);
 
+/// What a test does `usual` times is done so many times: `make soak` sets `TRUSTPOOL_STEPS` to the factor.
+pub fn steps(usual: usize) -> usize {
+    let factor = std::env::var_os("TRUSTPOOL_STEPS").map_or(1, |factor| {
+        let factor = factor.to_str().and_then(|factor| factor.parse().ok());
+        factor.expect("TRUSTPOOL_STEPS is a whole number")
+    });
+    usual * factor
+}
+
 /// Deadlines that a test can wait for.
 pub fn impatient() -> Value {
     json!({"timeouts": {"connect": "1s", "read": "4s", "total": "4s"}})

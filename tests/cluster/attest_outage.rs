@@ -8,12 +8,15 @@ use trustpool_harness::{AuditLog, SOON, Setup, Slot, World, eventually};
 
 use crate::support::{
     INTERVAL, VALIDITY, all_become, condition_becomes, filter_says, impatient, metric, status,
-    trusted_nodes, version, writes, written,
+    steps, trusted_nodes, version, writes, written,
 };
 
 const NODES: [&str; 3] = ["a", "b", "c"];
 
-fn faults() -> [Value; 6] {
+/// How often something goes wrong: each of [`faults`] once.
+const FAULTS: usize = 6;
+
+fn faults() -> [Value; FAULTS] {
     [
         json!({"kind": "down"}),
         json!({"kind": "garbage"}),
@@ -37,8 +40,8 @@ async fn invariant_4_no_failure_of_a_service_taints_and_invariant_8_it_comes_rig
     written(&log, conditions, NODES.len()).await.unwrap();
     let log = log.from_now().unwrap();
 
-    for fault in faults() {
-        a_fault_changes_nothing(&world, &fault).await.unwrap();
+    for fault in faults().iter().cycle().take(steps(FAULTS)) {
+        a_fault_changes_nothing(&world, fault).await.unwrap();
     }
     world
         .simulator

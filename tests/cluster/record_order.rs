@@ -7,11 +7,15 @@ use trustpool::api::keys;
 use trustpool_harness::{AuditEvent, Setup, Slot, World};
 
 use crate::support::{
-    INTERVAL, all_become, all_labelled, attested_again, status, trusted_nodes, writes, written,
+    INTERVAL, all_become, all_labelled, attested_again, status, steps, trusted_nodes, writes,
+    written,
 };
 
 /// Trustpool writes so many Nodes at a time.
 const CONCURRENCY: usize = trustpool::controller::marker::CONCURRENCY;
+
+/// How many rounds a steady state is watched for.
+const ROUNDS: usize = 4;
 
 const NODES: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -78,15 +82,15 @@ fn of<'a>(events: &'a [AuditEvent], node: &str) -> anyhow::Result<&'a AuditEvent
 }
 
 async fn a_steady_state_writes_one_record_a_round_and_no_node(world: &World) -> anyhow::Result<()> {
-    const ROUNDS: usize = 4;
+    let rounds = steps(ROUNDS);
     let log = world.plane.audit().from_now()?;
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         attested_again(world, "b", INTERVAL).await?;
     }
     all_become(world, &["b", "c", "d"], "trusted/Attested").await?;
     let records = writes(&log, "nodetrusts", "status")?;
     ensure!(
-        records.len() <= ROUNDS * NODES.len(),
+        records.len() <= rounds * NODES.len(),
         "{} records",
         records.len()
     );

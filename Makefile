@@ -19,15 +19,21 @@ demo: tools ## A story on a real control plane, every claim checked; KEEP=1 leav
 	@cargo build --package trustpool --bins --package trustpool-harness --bin demo --test leash
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/demo"
 
-# Property tests with many more cases from a printed seed, and the cluster tests several times over.
-SEED ?= $(shell od -An -N6 -tu8 /dev/urandom | tr -d ' ')
+# Property tests with many more cases from a printed seed, and the cluster tests several times over, with
+# several times as many steps, turns and rounds in each.
+SEED := $(or $(SEED),$(shell od -An -N6 -tu8 /dev/urandom | tr -d ' '))
 CASES ?= 20000
 TIMES ?= 5
-soak: tools ## The long version of the tests: SEED=, CASES= and TIMES= set them
+STEPS ?= 5
+soak: tools ## The long version of the tests: SEED=, CASES=, TIMES= and STEPS= set them
 	@tests/controlplane/build > /dev/null
-	@echo "seed $(SEED), $(CASES) cases, cluster tests $(TIMES) times; repeat with: make soak SEED=$(SEED)"
+	@echo "seed $(SEED), $(CASES) cases; cluster tests $(TIMES) times, with $(STEPS) times the steps"
+	@echo "repeat with: make soak SEED=$(SEED) CASES=$(CASES) TIMES=$(TIMES) STEPS=$(STEPS)"
 	PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(CASES) cargo test --workspace --lib --test integration
-	@for time in $$(seq $(TIMES)); do echo "cluster tests, $$time of $(TIMES)"; cargo test --test cluster; done
+	@for time in $$(seq $(TIMES)); do \
+		echo "cluster tests, $$time of $(TIMES)"; \
+		TRUSTPOOL_STEPS=$(STEPS) cargo test --test cluster; \
+	done
 
 bench: tools ## Measure filter, marking and memory against floors of the same run; BENCH=names,full,mark,memory
 	@tests/controlplane/build > /dev/null

@@ -2,15 +2,19 @@
 
 use anyhow::ensure;
 use jiff::SignedDuration;
+use serde_json::json;
 use trustpool::simulator::journal::Entry;
 use trustpool_harness::{NodeBuilder, SOON, Setup, Slot, World, eventually};
 
 use crate::support::{
-    INTERVAL, all_become, all_labelled, hosts, impatient, questions, requested_at,
+    INTERVAL, all_become, all_labelled, hosts, impatient, is_seen, questions, requested_at,
 };
 
 /// How many nodes: a first batch of 10, and two of 20.
 const NODES: usize = 50;
+
+/// How late `n10` answers at first: 30 nodes must be labelled before, however slow the machine.
+const LATE: &str = "10s";
 
 /// `total` of [`impatient`] deadlines.
 const TOTAL: SignedDuration = SignedDuration::from_secs(4);
@@ -21,11 +25,11 @@ fn names() -> Vec<String> {
 
 /// 50 nodes that exist before Trustpool looks; `n10`, of the second batch, answers late.
 async fn world(names: &[&str]) -> anyhow::Result<World> {
-    let mut world = Setup::default().service(impatient()).prepare().await?;
+    let mut world = Setup::default().prepare().await?;
     for name in names {
         world.simulator.play(name, "trusted").await?;
     }
-    world.simulator.play_slowly("n10", "trusted", "3s").await?;
+    world.simulator.play_slowly("n10", "trusted", LATE).await?;
     let nodes: Vec<NodeBuilder> = names.iter().copied().map(NodeBuilder::new).collect();
     world.nodes.create_all(&nodes).await?;
     world.run().await?;
@@ -72,8 +76,12 @@ async fn the_first_batch_is_smaller_and_each_is_published_as_it_arrives(
     Ok(())
 }
 
-/// Everyone else has a new verdict within two `timeouts.total`, and the culprit loses nothing.
+/// Everyone else has a new verdict within two `timeouts.total` and what the machine needs, and the culprit
+/// loses nothing. If halves did not have half the time each, it would be four.
 async fn a_host_that_hangs_is_found_by_halves(world: &World, names: &[&str]) -> anyhow::Result<()> {
+    let deadlines = json!({"spec": impatient()});
+    world.change("ats", "oat", deadlines).await?;
+    is_seen(world, "ats", "oat").await?;
     world.simulator.play("n10", "trusted").await?;
     world.simulator.play("n25", "hang").await?;
     let before = world.simulator.requests().await?.len();
@@ -100,10 +108,7 @@ async fn a_host_that_hangs_is_found_by_halves(world: &World, names: &[&str]) -> 
     let last = round.iter().filter_map(|entry| entry.answered).max();
     let took = last.map(|last| last.duration_since(started));
     println!("49 of 50 had a verdict after {took:?}");
-    ensure!(
-        took <= Some(TOTAL * 2 + SignedDuration::from_secs(1)),
-        "{took:?}"
-    );
+    ensure!(took <= Some(TOTAL * 3), "{took:?}");
     all_become(world, &["n25"], "trusted/Attested").await
 }
 

@@ -8,12 +8,15 @@ use trustpool_harness::{AuditLog, SOON, Setup, Slot, World, eventually};
 
 use crate::support::{
     INTERVAL, VALIDITY, all_become, condition_becomes, filter_says, impatient, metric, status,
-    trusted_nodes, version, writes,
+    steps, trusted_nodes, version, writes, written,
 };
 
 const NODES: [&str; 3] = ["a", "b", "c"];
 
-fn faults() -> [Value; 6] {
+/// How often something goes wrong: each of [`faults`] once.
+const FAULTS: usize = 6;
+
+fn faults() -> [Value; FAULTS] {
     [
         json!({"kind": "down"}),
         json!({"kind": "garbage"}),
@@ -31,11 +34,14 @@ async fn invariant_4_no_failure_of_a_service_taints_and_invariant_8_it_comes_rig
     let setup = Setup::default().service(impatient()).pool(pool);
     let mut world = setup.start().await.unwrap();
     trusted_nodes(&world, &NODES).await.unwrap();
-    conditions_written(&world).await.unwrap();
-    let log = world.plane.audit().from_now().unwrap();
+    let log = world.plane.audit();
+    // The last writes that new verdicts cause.
+    let conditions = ("nodes", "status");
+    written(&log, conditions, NODES.len()).await.unwrap();
+    let log = log.from_now().unwrap();
 
-    for fault in faults() {
-        a_fault_changes_nothing(&world, &fault).await.unwrap();
+    for fault in faults().iter().cycle().take(steps(FAULTS)) {
+        a_fault_changes_nothing(&world, fault).await.unwrap();
     }
     world
         .simulator
@@ -53,23 +59,6 @@ async fn invariant_4_no_failure_of_a_service_taints_and_invariant_8_it_comes_rig
         .unwrap();
     it_comes_right_by_itself(&mut world).await.unwrap();
     assert_eq!(writes(&log, "nodes", "").unwrap(), [], "no taint, no label");
-}
-
-/// Waits until the last write that a new verdict causes was made.
-async fn conditions_written(world: &World) -> anyhow::Result<()> {
-    eventually(SOON, "every node has its condition", async || {
-        for node in NODES {
-            let status = world.nodes.get(node).await?.status.unwrap_or_default();
-            let conditions = status.conditions.unwrap_or_default();
-            ensure!(
-                conditions
-                    .iter()
-                    .any(|it| it.type_ == "trustpool.dev/Trusted")
-            );
-        }
-        Ok(())
-    })
-    .await
 }
 
 /// How many requests have failed.
@@ -148,12 +137,9 @@ async fn expired_nodes_are_unknown_and_keep_their_label(
         ensure!(world.taints(node).await?.is_empty());
         filter_says(world, node, "node(s) had an expired attestation").await?;
     }
-    eventually(SOON, "the conditions say so", async || {
-        let written = writes(log, "nodes", "status")?.len();
-        ensure!(written == NODES.len(), "{written}");
-        Ok(())
-    })
-    .await
+    let conditions = ("nodes", "status");
+    written(log, conditions, NODES.len()).await?;
+    Ok(())
 }
 
 async fn it_comes_right_by_itself(world: &mut World) -> anyhow::Result<()> {

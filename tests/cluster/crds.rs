@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use trustpool::api::trust_pool::is_selectable;
 use trustpool::api::{AttestationService, NodeTrust, NodeTrustStatus, TrustPool, decode};
 use trustpool::domain::{Incarnation, Reason, Record, Verdict};
-use trustpool_harness::{ControlPlane, NodeBuilder, Nodes};
+use trustpool_harness::{ControlPlane, NodeBuilder, Nodes, Slot};
 
 const OBJECTS: &str = include_str!("../fixtures/objects.yaml");
 
@@ -86,15 +86,16 @@ fn crds() -> PathBuf {
 }
 
 #[tokio::test]
-async fn an_api_server_admits_and_refuses_what_the_table_says() -> anyhow::Result<()> {
-    let plane = ControlPlane::builder().start().await?;
-    plane.apply(&crds()).await?;
-    let client = plane.client().await?;
+async fn an_api_server_admits_and_refuses_what_the_table_says() {
+    let _slot = Slot::take().await.unwrap();
+    let plane = ControlPlane::builder().start().await.unwrap();
+    plane.apply(&crds()).await.unwrap();
+    let client = plane.client().await.unwrap();
     let params = PostParams {
         dry_run: true,
         ..PostParams::default()
     };
-    let cases: Vec<Case> = serde_saphyr::from_str(OBJECTS)?;
+    let cases: Vec<Case> = serde_saphyr::from_str(OBJECTS).unwrap();
 
     let mut wrong = Vec::new();
     for case in cases {
@@ -105,23 +106,23 @@ async fn an_api_server_admits_and_refuses_what_the_table_says() -> anyhow::Resul
     }
 
     assert!(wrong.is_empty(), "{wrong:#?}");
-    plane.stop().await
+    plane.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn objects_are_read_back_with_their_defaults_and_shown_with_what_matters()
--> anyhow::Result<()> {
-    let plane = ControlPlane::builder().start().await?;
-    definitions_raise_no_warning(&plane).await?;
-    plane.apply(&crds()).await?;
-    let client = plane.client().await?;
+async fn objects_are_read_back_with_their_defaults_and_shown_with_what_matters() {
+    let _slot = Slot::take().await.unwrap();
+    let plane = ControlPlane::builder().start().await.unwrap();
+    definitions_raise_no_warning(&plane).await.unwrap();
+    plane.apply(&crds()).await.unwrap();
+    let client = plane.client().await.unwrap();
 
-    a_service_has_its_defaults(&client).await?;
-    a_pool_has_its_defaults(&client).await?;
-    a_way_back_can_be_chosen_later(&client).await?;
-    a_record_survives_its_status(&client).await?;
-    everything_is_shown(&plane).await?;
-    plane.stop().await
+    a_service_has_its_defaults(&client).await.unwrap();
+    a_pool_has_its_defaults(&client).await.unwrap();
+    a_way_back_can_be_chosen_later(&client).await.unwrap();
+    a_record_survives_its_status(&client).await.unwrap();
+    everything_is_shown(&plane).await.unwrap();
+    plane.stop().await.unwrap();
 }
 
 /// API servers warn of formats that they do not know, and of rules that cannot be.
@@ -267,14 +268,13 @@ async fn everything_is_shown(plane: &ControlPlane) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn no_kubelet_can_write_a_label_that_a_pool_may_select_by() -> anyhow::Result<()> {
-    let plane = ControlPlane::builder().start().await?;
-    plane
-        .nodes()
-        .await?
-        .create(&NodeBuilder::new("node-1"))
-        .await?;
-    let kubelet = Nodes::new(plane.kubelet("node-1")?.client().await?);
+async fn no_kubelet_can_write_a_label_that_a_pool_may_select_by() {
+    let _slot = Slot::take().await.unwrap();
+    let plane = ControlPlane::builder().start().await.unwrap();
+    let admin = plane.nodes().await.unwrap();
+    admin.create(&NodeBuilder::new("node-1")).await.unwrap();
+    let kubelet = plane.kubelet("node-1").unwrap().client().await.unwrap();
+    let kubelet = Nodes::new(kubelet);
     let table = [
         ("node-restriction.kubernetes.io/pool", true),
         ("example.com.node-restriction.kubernetes.io/pool", true),
@@ -296,5 +296,5 @@ async fn no_kubelet_can_write_a_label_that_a_pool_may_select_by() -> anyhow::Res
         assert_eq!(is_selectable(key), selectable, "{key}");
         assert_eq!(written.is_err(), selectable, "{key}: {written:?}");
     }
-    plane.stop().await
+    plane.stop().await.unwrap();
 }

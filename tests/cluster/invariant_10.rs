@@ -10,10 +10,22 @@ use trustpool_harness::{SOON, Setup, Slot, Trustpool, World, eventually};
 use crate::support::{all_labelled, condition_becomes, impatient, metric};
 
 /// A secret that the service refuses.
-const WRONG: &str = "canary-wrong-blob-51c0de";
+const WRONG: &str = "canary-wrong-blob-xyzzywug";
 
 /// A secret that cannot be sent at all.
-const UNSENDABLE: &str = "canary-broken-blob-77aa\u{1}";
+const UNSENDABLE: &str = "canary-broken-blob-plughtor\u{1}";
+
+/// What would give one of them away: the beginning of all, and the end of each. None is a word that
+/// hexadecimal digits can spell: the text that is searched is full of UUIDs.
+const PARTS: [&str; 4] = ["canary-", "zorkmid", "xyzzywug", "plughtor"];
+
+#[test]
+fn each_secret_is_looked_for_by_its_beginning_and_its_end() {
+    for secret in [AUTH_BLOB, WRONG, UNSENDABLE] {
+        let parts = PARTS.into_iter().filter(|part| secret.contains(part));
+        assert_eq!(parts.count(), 2, "{secret}");
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invariant_10_no_secret_appears_anywhere() {
@@ -101,11 +113,11 @@ async fn nothing_shows_a_secret(world: &mut World) -> anyhow::Result<()> {
     }
     for (what, text) in shown {
         ensure!(!text.is_empty(), "no {what}");
-        for part in ["canary-", "7f3a91", "51c0de", "77aa"] {
+        for part in PARTS {
             let line = text.lines().find(|line| line.contains(part));
             ensure!(line.is_none(), "{what}: {line:?}");
         }
-        for encoded in [AUTH_BLOB, WRONG].map(base64) {
+        for encoded in [AUTH_BLOB, WRONG, UNSENDABLE].map(base64) {
             ensure!(!text.contains(&encoded), "{what} shows it in base64");
         }
     }

@@ -8,7 +8,10 @@ use trustpool_harness::trustpool::NAMESPACE;
 use trustpool_harness::world::object;
 use trustpool_harness::{Setup, Slot, World};
 
-use crate::support::{INTERVAL, attested_again, condition_becomes, impatient, trusted_nodes};
+use crate::support::{
+    INTERVAL, attested_again, condition_becomes, condition_is, impatient, passing, requested_at,
+    trusted_nodes,
+};
 
 const SERVICE: (&str, &str, &str) = ("ats", "oat", "Ready");
 const POOL: (&str, &str, &str) = ("tp", "default", "Ready");
@@ -204,11 +207,17 @@ async fn secret(world: &World, blob: &str) -> anyhow::Result<()> {
 
 async fn a_rotated_secret_is_used(world: &World) -> anyhow::Result<()> {
     secret(world, "another").await?;
-    world.pass(INTERVAL);
-    condition_becomes(world, SERVICE, "False/RequestFailed", "401").await?;
+    passing(world, INTERVAL, "a wrong secret is refused", async || {
+        condition_is(world, SERVICE, "False/RequestFailed", "401").await
+    })
+    .await?;
     secret(world, trustpool_harness::simulator::AUTH_BLOB).await?;
-    attested_again(world, "a", INTERVAL).await?;
-    condition_becomes(world, SERVICE, "True/AsExpected", "").await
+    let before = requested_at(world, "a").await?;
+    passing(world, INTERVAL, "the right secret is used", async || {
+        ensure!(requested_at(world, "a").await? > before);
+        condition_is(world, SERVICE, "True/AsExpected", "").await
+    })
+    .await
 }
 
 async fn a_pool_without_its_service_says_so(world: &World) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use serde_json::json;
 use trustpool_harness::trustpool::USER;
 use trustpool_harness::{AuditLog, SOON, Setup, Signal, Slot, Trustpool, World, eventually};
 
-use crate::support::{INTERVAL, MIN_INTERVAL, attested_again, trusted_nodes, writes};
+use crate::support::{INTERVAL, MIN_INTERVAL, attested_again, passing, trusted_nodes, writes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_it_well_and_a_killed_one_goes_on_where_it_was() {
@@ -201,9 +201,8 @@ async fn annotate(world: &World, node: &str, patch: serde_json::Value) -> anyhow
 async fn a_record_is_forgotten(world: &World) -> anyhow::Result<()> {
     world.nodes.delete("a").await?;
     world.nodes.delete("b").await?;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    world.pass(SignedDuration::from_hours(25));
-    eventually(SOON, "the record of a is deleted", async || {
+    let day = SignedDuration::from_hours(25);
+    passing(world, day, "the record of a is deleted", async || {
         ensure!(world.trust("a").await?.is_none());
         Ok(())
     })

@@ -4,14 +4,18 @@ use anyhow::{Context as _, ensure};
 use jiff::SignedDuration;
 use serde_json::json;
 use trustpool::api::keys;
-use trustpool_harness::{AuditEvent, SOON, Setup, Slot, World, eventually};
+use trustpool_harness::{AuditEvent, Setup, Slot, World};
 
 use crate::support::{
-    INTERVAL, all_become, all_labelled, attested_again, status, trusted_nodes, writes,
+    INTERVAL, all_become, all_labelled, attested_again, status, steps, trusted_nodes, writes,
+    written,
 };
 
 /// Trustpool writes so many Nodes at a time.
 const CONCURRENCY: usize = trustpool::controller::marker::CONCURRENCY;
+
+/// How many rounds a steady state is watched for.
+const ROUNDS: usize = 4;
 
 const NODES: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -28,6 +32,8 @@ async fn the_record_is_written_first_then_the_marks_then_the_condition_and_then_
     world.pass(INTERVAL);
     world.labelled("a", Some("untrusted")).await.unwrap();
     assert_eq!(world.taints("a").await.unwrap(), ["untrusted"]);
+    // The condition is the last that is written of it.
+    written(&log, ("nodes", "status"), 1).await.unwrap();
     let marks = writes(&log, "nodes", "").unwrap();
     assert_eq!(marks.len(), 1, "label and taint in one patch: {marks:?}");
 
@@ -36,30 +42,28 @@ async fn the_record_is_written_first_then_the_marks_then_the_condition_and_then_
         .unwrap();
 }
 
-/// For each node: NodeTrust, its status, the Node, and its condition about a second later.
+/// For each node: NodeTrust, its status, the Node, and its condition a second later. How much later
+/// than a second is the machine's affair, and printed.
 async fn each_node_is_written_in_order(world: &World) -> anyhow::Result<()> {
     let log = world.plane.audit();
-    let conditions = eventually(SOON, "a condition on every node", async || {
-        let written = writes(&log, "nodes", "status")?;
-        ensure!(written.len() == NODES.len(), "{}", written.len());
-        Ok(written)
-    })
-    .await?;
-    let records = writes(&log, "nodetrusts", "status")?;
-    let marks = writes(&log, "nodes", "")?;
+    let conditions = written(&log, ("nodes", "status"), NODES.len()).await?;
+    let records = written(&log, ("nodetrusts", "status"), NODES.len()).await?;
+    let marks = written(&log, ("nodes", ""), NODES.len()).await?;
     for node in NODES {
         let record = of(&records, node)?;
         let mark = of(&marks, node)?;
         let condition = of(&conditions, node)?;
+        // The record's watch event may overtake the answer to its write.
+        let recorded = record.request_received_timestamp;
+        let marked = mark.request_received_timestamp;
         ensure!(
-            record.stage_timestamp < mark.request_received_timestamp,
+            recorded < marked,
             "the record of {node} came after its mark"
         );
-        let pause = condition
-            .request_received_timestamp
-            .duration_since(mark.stage_timestamp);
+        let pause = condition.request_received_timestamp.duration_since(marked);
+        println!("the condition of {node} was written {pause:?} after its mark");
         ensure!(
-            (SignedDuration::from_millis(900)..SignedDuration::from_secs(4)).contains(&pause),
+            pause >= SignedDuration::from_millis(900),
             "the condition of {node} came after {pause:?}"
         );
     }
@@ -78,24 +82,15 @@ fn of<'a>(events: &'a [AuditEvent], node: &str) -> anyhow::Result<&'a AuditEvent
 }
 
 async fn a_steady_state_writes_one_record_a_round_and_no_node(world: &World) -> anyhow::Result<()> {
-    const ROUNDS: usize = 4;
-    // What the loss above causes is over once its condition was written.
-    let settled = world.plane.audit();
-    eventually(SOON, "the condition of a", async || {
-        let written = writes(&settled, "nodes", "status")?;
-        let of_a = written.iter().filter(|event| event.object_ref.name == "a");
-        ensure!(of_a.count() == 2);
-        Ok(())
-    })
-    .await?;
+    let rounds = steps(ROUNDS);
     let log = world.plane.audit().from_now()?;
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         attested_again(world, "b", INTERVAL).await?;
     }
     all_become(world, &["b", "c", "d"], "trusted/Attested").await?;
     let records = writes(&log, "nodetrusts", "status")?;
     ensure!(
-        records.len() <= ROUNDS * NODES.len(),
+        records.len() <= rounds * NODES.len(),
         "{} records",
         records.len()
     );
@@ -136,7 +131,7 @@ async fn losses_are_written_before_gains() {
     world.run().await.unwrap();
     all_labelled(&world, gains, "trusted").await.unwrap();
 
-    let mut marks = writes(&log, "nodes", "").unwrap();
+    let mut marks = written(&log, ("nodes", ""), 2 * HALF).await.unwrap();
     marks.sort_by_key(|event| event.request_received_timestamp);
     let first = marks.iter().take(HALF + 1 - CONCURRENCY);
     let early: Vec<&str> = first

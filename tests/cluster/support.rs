@@ -1,6 +1,7 @@
 //! What the tests of this folder share: shorthands around a [`World`].
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::ensure;
 use jiff::SignedDuration;
@@ -21,6 +22,15 @@ pub const MIN_INTERVAL: SignedDuration = SignedDuration::from_secs(31);
 
 /// The default validity of a verdict.
 pub const VALIDITY: SignedDuration = SignedDuration::from_mins(30);
+
+/// What a test does `usual` times is done so many times: `make soak` sets `TRUSTPOOL_STEPS` to the factor.
+pub fn steps(usual: usize) -> usize {
+    let factor = std::env::var_os("TRUSTPOOL_STEPS").map_or(1, |factor| {
+        let factor = factor.to_str().and_then(|factor| factor.parse().ok());
+        factor.expect("TRUSTPOOL_STEPS is a whole number")
+    });
+    usual * factor
+}
 
 /// Deadlines that a test can wait for.
 pub fn impatient() -> Value {
@@ -49,6 +59,24 @@ pub async fn trusted_nodes(world: &World, nodes: &[&str]) -> anyhow::Result<()> 
         world.node(node, "trusted").await?;
     }
     all_labelled(world, nodes, "trusted").await
+}
+
+/// How long [`passing`] waits before it lets time pass again.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Lets `time` pass, if need be again and again, until `look` succeeds: what was changed just before may
+/// not have been seen yet when the first round began.
+pub async fn passing(
+    world: &World,
+    time: SignedDuration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    eventually(SOON, what, async || {
+        world.pass(time);
+        eventually(PATIENCE, what, &mut look).await
+    })
+    .await
 }
 
 /// The status of a NodeTrust.
@@ -130,8 +158,30 @@ pub async fn condition_becomes(
 ) -> anyhow::Result<()> {
     let what = format!("{of} of {kind} `{name}` is {expected}");
     eventually(SOON, &what, async || {
-        let now = condition(world, kind, name, of).await?;
-        ensure!(now.starts_with(expected) && now.contains(words), "{now}");
+        condition_is(world, (kind, name, of), expected, words).await
+    })
+    .await
+}
+
+/// Makes sure that a condition begins with `expected` and mentions `words`.
+pub async fn condition_is(
+    world: &World,
+    (kind, name, of): (&str, &str, &str),
+    expected: &str,
+    words: &str,
+) -> anyhow::Result<()> {
+    let now = condition(world, kind, name, of).await?;
+    ensure!(now.starts_with(expected) && now.contains(words), "{now}");
+    Ok(())
+}
+
+/// Waits until Trustpool knows a service or pool as it is.
+pub async fn is_seen(world: &World, kind: &str, name: &str) -> anyhow::Result<()> {
+    eventually(SOON, &format!("{kind} `{name}` is seen"), async || {
+        let shown = ["get", kind, name, "--output=json"];
+        let object: Value = serde_json::from_str(&world.plane.kubectl(&shown).await?)?;
+        let of = |path| object.pointer(path).and_then(Value::as_i64);
+        ensure!(of("/status/observedGeneration") == of("/metadata/generation"));
         Ok(())
     })
     .await
@@ -181,6 +231,22 @@ pub fn writes(log: &AuditLog, resource: &str, sub: &str) -> anyhow::Result<Vec<A
     events.retain(|event| event.is_for(resource, sub));
     events.sort_by_key(|event| event.stage_timestamp);
     Ok(events)
+}
+
+/// Waits until the log has `count` of Trustpool's writes to a resource and subresource: the line of a
+/// write may come after its effect is seen.
+pub async fn written(
+    log: &AuditLog,
+    (resource, sub): (&str, &str),
+    count: usize,
+) -> anyhow::Result<Vec<AuditEvent>> {
+    let what = format!("{count} writes to {resource}/{sub} in the audit log");
+    eventually(SOON, &what, async || {
+        let written = writes(log, resource, sub)?;
+        ensure!(written.len() == count, "{}", written.len());
+        Ok(written)
+    })
+    .await
 }
 
 /// A NodeTrust's `resourceVersion`: it changes with every write.

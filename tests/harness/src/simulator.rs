@@ -15,8 +15,9 @@ use trustpool::simulator::journal::{Entry, Page};
 
 use crate::{Authority, eventually, free_port};
 
-/// What every request must carry: a canary that must appear nowhere.
-pub const AUTH_BLOB: &str = "canary-auth-blob-7f3a91";
+/// What every request must carry: a canary that must appear nowhere. Its last word has letters that no
+/// hexadecimal number has, so that no UUID is taken for it.
+pub const AUTH_BLOB: &str = "canary-auth-blob-zorkmid";
 
 /// A running simulator. Dropping it stops it.
 #[derive(Debug)]

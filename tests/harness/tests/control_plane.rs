@@ -14,6 +14,9 @@ use trustpool_harness::{
 
 const LONG: Duration = Duration::from_secs(10);
 
+/// How long a look into the cache may take on the slowest machine: a build takes minutes.
+const LOOK: Duration = Duration::from_secs(10);
+
 /// What a kubelet must not say of itself.
 const LABEL: &str = "test.node-restriction.kubernetes.io/trust";
 
@@ -25,11 +28,9 @@ async fn the_binaries_are_found_quickly_once_they_are_built() {
     let start = Instant::now();
     let output = std::process::Command::new(script).output().unwrap();
 
-    assert!(
-        start.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        start.elapsed()
-    );
+    let took = start.elapsed();
+    println!("found in {took:?}");
+    assert!(took < LOOK, "{took:?}");
     let directory = binaries().await.unwrap().directory().to_str().unwrap();
     assert_eq!(
         String::from_utf8(output.stdout).unwrap().trim_end(),

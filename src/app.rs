@@ -186,3 +186,6 @@ async fn client(config: &Config) -> anyhow::Result<Client> {
     connection.default_retry = false;
     Ok(Client::try_from(connection)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ pub mod setup;
 pub mod status;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 
 pub use metrics::Metrics;
 pub use setup::Setup;

@@ -179,3 +179,6 @@ pub fn reference<K: Resource<DynamicType = ()>>(
         ..ObjectReference::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

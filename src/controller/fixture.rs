@@ -1,5 +1,7 @@
 //! What the unit tests of this folder start from: one service, one pool, nodes and records.
 
+pub mod server;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

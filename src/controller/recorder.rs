@@ -105,10 +105,14 @@ impl Recorder {
         let mut queue = Queue::default();
         let mut running: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
         let mut open = true;
-        while open || !running.is_empty() {
+        loop {
             while running.len() < CONCURRENCY {
                 let Some(write) = queue.pop() else { break };
                 running.push(Box::pin(self.record(write)));
+            }
+            // Only now: the last write to end may have made way for another of its node.
+            if !open && running.is_empty() {
+                return;
             }
             tokio::select! {
                 Some(finished) = running.next() => {

@@ -256,45 +256,4 @@ fn too_long(pool: &Pool, round: Option<&Round>) -> Option<Trouble> {
 }
 
 #[cfg(test)]
-mod tests {
-    use kube::api::DynamicObject;
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_last_success_is_exact_while_requests_fail_and_else_costs_few_writes() {
-        let begin: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let at = |seconds| after(begin, jiff::SignedDuration::from_secs(seconds));
-        for (failures, success, expected) in [(0, 59, 0), (0, 60, 60), (1, 59, 59)] {
-            let health = ServiceHealth {
-                last_success: Some(at(success)),
-                failures,
-                last_error: None,
-            };
-
-            let status = service(&answered(begin), Some(&health), at(100));
-
-            let expected = Some(Time(at(expected)));
-            assert_eq!(status.last_success, expected, "{failures} failures");
-        }
-    }
-
-    /// A service whose status says when it last answered.
-    fn answered(at: Timestamp) -> State<AttestationService> {
-        let raw = json!({
-            "apiVersion": "trustpool.dev/v1alpha1",
-            "kind": "AttestationService",
-            "metadata": {"name": "oat", "generation": 1},
-            "spec": {"openAttestation": {"url": "https://oat:8443", "tls": {}}},
-            "status": {"lastSuccess": at.to_string()},
-        });
-        let raw: DynamicObject = serde_json::from_value(raw).unwrap();
-        State {
-            generation: Some(1),
-            object: Some(raw.clone().try_parse().unwrap()),
-            raw,
-            trouble: None,
-        }
-    }
-}
+mod tests;

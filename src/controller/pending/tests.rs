@@ -1,5 +1,7 @@
 //! What pods that wait are told.
 
+mod told;
+
 use serde_json::json;
 
 use super::*;

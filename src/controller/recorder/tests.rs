@@ -1,4 +1,6 @@
-//! The order of writes.
+//! The order of writes, and whole runs.
+
+mod run;
 
 use super::*;
 

@@ -1,5 +1,6 @@
 //! Plans, by example and by property.
 
+mod failures;
 mod properties;
 mod rounds;
 mod simulation;

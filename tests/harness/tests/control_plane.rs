@@ -7,37 +7,12 @@ use k8s_openapi::api::core::v1::Node;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
-use tokio::time::Instant;
-use trustpool_harness::{
-    ControlPlane, NodeBuilder, Part, Readiness, Signal, Slot, binaries, eventually,
-};
+use trustpool_harness::{ControlPlane, NodeBuilder, Part, Readiness, Signal, Slot, eventually};
 
 const LONG: Duration = Duration::from_secs(10);
 
-/// How long a look into the cache may take on the slowest machine: a build takes minutes.
-const LOOK: Duration = Duration::from_secs(10);
-
 /// What a kubelet must not say of itself.
 const LABEL: &str = "test.node-restriction.kubernetes.io/trust";
-
-#[tokio::test]
-async fn the_binaries_are_found_quickly_once_they_are_built() {
-    binaries().await.unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../controlplane/build");
-
-    let start = Instant::now();
-    let output = std::process::Command::new(script).output().unwrap();
-
-    let took = start.elapsed();
-    println!("found in {took:?}");
-    assert!(took < LOOK, "{took:?}");
-    let directory = binaries().await.unwrap().directory().to_str().unwrap();
-    assert_eq!(
-        String::from_utf8(output.stdout).unwrap().trim_end(),
-        directory
-    );
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
-}
 
 #[tokio::test]
 async fn the_audit_log_counts_each_write_of_each_user() {

@@ -1,10 +1,11 @@
-//! Nothing that a test starts survives it, even if the test is killed.
+//! Nothing that a test starts survives it, even if the test is killed or Ctrl-C ends it.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -16,6 +17,9 @@ use trustpool_harness::{Program, eventually};
 const VICTIM: &str = "TRUSTPOOL_HARNESS_VICTIM";
 
 const LONG: Duration = Duration::from_secs(10);
+
+/// The number of the signal that Ctrl-C sends.
+const SIGINT: i32 = 2;
 
 /// A process with a child of its own, as `kill -9` leaves both of them behind.
 const FAMILY: &str = "sleep 1000 & echo child $!; echo parent $$; wait";
@@ -30,6 +34,20 @@ async fn nothing_survives_a_test_that_is_killed() {
     victim.kill().unwrap();
     victim.wait().unwrap();
 
+    gone(&family).await.unwrap();
+}
+
+/// A terminal sends Ctrl-C to every process of the group in its foreground.
+#[tokio::test]
+async fn nothing_survives_ctrl_c() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut victim = start_victim(directory.path());
+    let family = family(directory.path()).await.unwrap();
+
+    interrupt_group(victim.id());
+    let ended = victim.wait().unwrap();
+
+    assert_eq!(ended.signal(), Some(SIGINT), "{ended}");
     gone(&family).await.unwrap();
 }
 
@@ -67,28 +85,38 @@ async fn nothing_survives_a_panic() {
     gone(&family).await.unwrap();
 }
 
-/// Not a test: what `nothing_survives_a_test_that_is_killed` runs in a process of its own.
+/// Not a test: what the tests above run in a process of its own, to end it.
 #[tokio::test]
 async fn victim() {
     let Some(directory) = std::env::var_os(VICTIM) else {
         return;
     };
     let _process = program().start(Path::new(&directory)).unwrap();
-    std::future::pending::<()>().await;
+    // It ends before its time only if the test that started it does.
+    drop(std::io::read_to_string(std::io::stdin()));
 }
 
 fn program() -> Program {
     Program::new("family", Path::new("/bin/sh")).args(["-c", FAMILY])
 }
 
-/// Runs `victim` in a copy of this test program.
+/// Runs `victim` in a copy of this test program, as a shell runs a job: in a group of its own.
 fn start_victim(directory: &Path) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "victim"])
         .env(VICTIM, directory)
+        .process_group(0)
+        .stdin(Stdio::piped())
         .stdout(Stdio::null());
     command.spawn().unwrap()
+}
+
+/// Sends SIGINT to a process group.
+fn interrupt_group(leader: u32) {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &format!("kill -s INT -- -{leader}")]);
+    assert!(command.status().unwrap().success());
 }
 
 /// The processes that the program says it consists of.

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use axum::body::Body as Streamed;
 use futures::stream;
 use http::{Request, Response};
+use kube::Client;
 use kube::client::Body;
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -74,7 +75,14 @@ async fn told(lines: Vec<Line>, entry: Entry, seconds: u64) -> Vec<(u64, String)
     let (_sender, setup) = channel::channel(Arc::new(usable()));
     let metrics = Metrics::register(&mut Registry::default());
     let (events, mut notices) = Events::channel(metrics);
-    let pending = Pending::new(showing(lines), reader, setup, events, clock.clone());
+    let pending = Pending {
+        pods: Api::all(showing(lines)),
+        reader,
+        setup,
+        listed: channel::Sender::new(false),
+        events,
+        clock: clock.clone(),
+    };
     let mut told = Vec::new();
     let listen = async {
         while let Some(notice) = notices.recv().await {

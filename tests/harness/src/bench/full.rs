@@ -92,7 +92,10 @@ async fn answer(measured: &Measured, body: &Bytes) -> anyhow::Result<f64> {
     while let Some(frame) = response.body_mut().frame().await {
         length += frame?.into_data().map_or(0, |data| data.len());
     }
-    ensure!(declared == Some(length.into()), "{length} bytes came of {declared:?}");
+    ensure!(
+        declared == Some(length.into()),
+        "{length} bytes came of {declared:?}"
+    );
     Ok(started.elapsed().as_secs_f64() * 1e3)
 }
 

@@ -36,6 +36,8 @@ mod lose_orders;
 #[cfg(test)]
 mod lose_silence;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod objects;
 #[cfg(test)]
 mod process;

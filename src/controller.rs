@@ -15,6 +15,7 @@
 pub mod attestor;
 pub mod call;
 pub mod events;
+pub mod forgetter;
 pub mod marker;
 pub mod membership;
 pub mod metrics;

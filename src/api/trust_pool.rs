@@ -252,7 +252,7 @@ pub struct TrustPoolStatus {
     /// The pool's nodes, by verdict.
     #[serde(default)]
     pub nodes: Nodes,
-    /// When the last round of all nodes ended.
+    /// When the last round of most nodes ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_round: Option<Time>,
     /// When the next one is due.

@@ -251,20 +251,21 @@ impl Attestor {
         }
     }
 
+    /// Only a round of most of its pool is one to tell of: not the question about a node that joined.
     fn end_round(&self, desk: &mut Desk, setup: &Setup, round: Round, now: Timestamp) {
-        let of = OfPool {
-            pool: round.pool.to_string(),
-        };
-        self.metrics.rounds.get_or_create(&of).inc();
         debug!(pool = %round.pool, asked = round.asked, verdicts = round.verdicts, "round ended");
         if let Some(pool) = setup.pool(&round.pool) {
             for write in desk.cases.silence(&round, pool, now) {
                 self.write(write);
             }
         }
-        self.progress.send_modify(|progress| {
-            progress.rounds.insert(round.pool.clone(), round);
-        });
+        if desk.cases.is_whole(&round) {
+            let pool = round.pool.to_string();
+            self.metrics.rounds.get_or_create(&OfPool { pool }).inc();
+            self.progress.send_modify(|progress| {
+                progress.rounds.insert(round.pool.clone(), round);
+            });
+        }
     }
 
     fn answered(&self, desk: &mut Desk, asked: Asked) {

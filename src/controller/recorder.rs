@@ -1,13 +1,14 @@
 //! The task that writes NodeTrusts: losses of trust before gains, one write per node at a time.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod queue;
+
 use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
-use kube::api::{DeleteParams, ObjectMeta, PostParams, Preconditions};
+use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -23,6 +24,8 @@ use crate::telemetry::Chain;
 use super::call::{Error, call};
 use super::events::{Events, Notice};
 use super::metrics::{Metrics, OfOutcome};
+
+use queue::Queue;
 
 /// How many writes may be under way at once.
 pub const CONCURRENCY: usize = 16;
@@ -271,40 +274,6 @@ impl Recorder {
     }
 }
 
-/// Deletes NodeTrusts that nobody needs any more.
-#[derive(Clone, Debug)]
-pub struct Forgetter {
-    api: Api<NodeTrust>,
-}
-
-impl Forgetter {
-    /// Makes a forgetter.
-    #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self {
-            api: Api::all(client),
-        }
-    }
-
-    /// Deletes what comes in, until nothing more does. What was changed meanwhile stays.
-    pub async fn run(self, mut forgotten: mpsc::Receiver<(NodeName, Arc<Kept>)>) {
-        while let Some((name, kept)) = forgotten.recv().await {
-            let preconditions = Preconditions {
-                uid: Some(kept.uid.clone()),
-                resource_version: Some(kept.version.clone()),
-            };
-            let params = DeleteParams::default().preconditions(preconditions);
-            match call(self.api.delete(name.as_str(), &params)).await {
-                Ok(_) => info!(node = %name, "NodeTrust of a node long gone deleted"),
-                Err(error) if error.is_conflict() || error.is_missing() => {}
-                Err(error) => {
-                    warn!(node = %name, error = %Chain(&error), "NodeTrust could not be deleted");
-                }
-            }
-        }
-    }
-}
-
 /// What was believed of a node that had no NodeTrust goes on in one that has no status yet: it was
 /// made for this write.
 fn goes_on(write: &Write, read: Arc<Kept>) -> Arc<Kept> {
@@ -336,60 +305,6 @@ fn settled(write: &Write, read: &Kept, sent: Option<&Record>, now: Timestamp) ->
     let is_answer = matches!(write.change, Change::Answered(..));
     let counts = write.change.apply(read, now) != read.record;
     (is_answer && !counts).then_some(Settled::Overtaken)
-}
-
-/// What waits to be written. Bounded by the nodes: each has one answer and a few observations
-/// outstanding at most.
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: HashMap<NodeName, VecDeque<Write>>,
-    losses: VecDeque<NodeName>,
-    gains: VecDeque<NodeName>,
-    busy: HashSet<NodeName>,
-}
-
-impl Queue {
-    fn push(&mut self, write: Write) {
-        let turn = if write.is_loss {
-            &mut self.losses
-        } else {
-            &mut self.gains
-        };
-        turn.push_back(write.name.clone());
-        self.waiting
-            .entry(write.name.clone())
-            .or_default()
-            .push_back(write);
-    }
-
-    /// The next write of a node that is not busy.
-    fn pop(&mut self) -> Option<Write> {
-        for turn in [&mut self.losses, &mut self.gains] {
-            while let Some(at) = turn.iter().position(|name| !self.busy.contains(name)) {
-                let name = turn.remove(at)?;
-                // The node's turn may have come earlier, for another change of it.
-                if let Some(write) = self.waiting.get_mut(&name).and_then(VecDeque::pop_front) {
-                    self.busy.insert(name);
-                    return Some(write);
-                }
-            }
-        }
-        None
-    }
-
-    /// Frees the node, and lets its next write go on from what the last one wrote.
-    fn finish(&mut self, done: &Done) {
-        self.busy.remove(&done.name);
-        let Some(waiting) = self.waiting.get_mut(&done.name) else {
-            return;
-        };
-        if let (Some(next), Some(kept)) = (waiting.front_mut(), &done.kept) {
-            next.base = Arc::clone(kept);
-        }
-        if waiting.is_empty() {
-            self.waiting.remove(&done.name);
-        }
-    }
 }
 
 #[cfg(test)]

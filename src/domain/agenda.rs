@@ -62,6 +62,8 @@ pub struct Desk {
     slow_in_flight: bool,
     groups: VecDeque<Group>,
     failures: u32,
+    /// How many of them spoke against the service itself.
+    doubts: u32,
     resumes_at: Option<Timestamp>,
     /// Whether nodes were waiting for a slot when requests were last sent.
     backlog: bool,
@@ -107,6 +109,7 @@ impl Agenda {
         self.finish(batch);
         let desk = self.desks.entry(batch.service.clone()).or_default();
         desk.failures = 0;
+        desk.doubts = 0;
         desk.resumes_at = None;
         for item in &batch.items {
             self.free(item);
@@ -226,6 +229,7 @@ impl Agenda {
             slow_in_flight: false,
             groups: VecDeque::new(),
             failures: 0,
+            doubts: 0,
             resumes_at: None,
             backlog: false,
         };
@@ -262,12 +266,11 @@ impl Agenda {
     fn doubt(&mut self, service: &ServiceName, blame: Blame, now: Timestamp) {
         let desk = self.desks.entry(service.clone()).or_default();
         desk.failures = desk.failures.saturating_add(1);
-        let doubted = match blame {
-            Blame::Hosts => desk.failures.saturating_sub(DOUBT),
-            Blame::Service => desk.failures,
-        };
-        if doubted > 0 {
-            desk.resumes_at = Some(after(now, backoff::service(doubted)));
+        // Whoever failed while the service is in doubt is asked about again: not at once.
+        let doubted = blame == Blame::Service || desk.doubts > 0 || desk.failures > DOUBT;
+        if doubted {
+            desk.doubts = desk.doubts.saturating_add(1);
+            desk.resumes_at = Some(after(now, backoff::service(desk.doubts)));
         }
     }
 }

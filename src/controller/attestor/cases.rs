@@ -109,6 +109,13 @@ impl Cases {
         setup.pools.iter().map(members).collect()
     }
 
+    /// Says whether a round that asked about so many asked about most of those who may be asked about.
+    #[must_use]
+    pub fn is_whole(&self, round: &Round) -> bool {
+        let asked = |case: &&Case| case.askable.as_ref() == Some(&round.pool);
+        round.asked * 2 >= self.cases.values().filter(asked).count()
+    }
+
     /// Who `name` is to be asked about as, while it may be asked about for `pool`.
     #[must_use]
     pub fn incarnation(&self, name: &NodeName, pool: &PoolName) -> Option<&Incarnation> {

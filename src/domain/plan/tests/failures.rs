@@ -42,7 +42,7 @@ struct Request {
 struct Doubt {
     in_a_row: usize,
     doubted: bool,
-    blamed_at: Option<i64>,
+    failed_at: Option<i64>,
     in_flight: usize,
 }
 
@@ -95,8 +95,11 @@ impl Run {
         let doubt = &mut self.doubt;
         if doubt.doubted {
             assert_eq!(doubt.in_flight, 0, "one at a time while in doubt");
-            let rested = doubt.blamed_at.is_none_or(|blamed| now > blamed);
-            assert!(rested, "a service to blame is left alone for a second");
+            let rested = doubt.failed_at.is_none_or(|failed| now > failed);
+            assert!(
+                rested,
+                "a service in doubt is left alone for a second after each failure"
+            );
         }
         doubt.in_flight += 1;
         for item in &batch.items {
@@ -143,10 +146,10 @@ impl Run {
 
     fn fail(&mut self, batch: &Batch, blame: Blame, now: i64) {
         self.doubt.in_a_row += 1;
-        if blame == Blame::Service {
-            self.doubt.blamed_at = Some(now);
-        }
         self.doubt.doubted |= blame == Blame::Service || self.doubt.in_a_row > PATIENT;
+        if self.doubt.doubted {
+            self.doubt.failed_at = Some(now);
+        }
         let alone = batch.items.len() == 1;
         for item in &batch.items {
             let asked = self.asked.get_mut(&item.name).unwrap();

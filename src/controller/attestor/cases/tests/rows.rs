@@ -6,6 +6,7 @@ use super::super::Cases;
 use crate::controller::fixture::{at, entry, incarnation, kept, node, snapshot, usable};
 use crate::controller::recorder::{Done, Write};
 use crate::controller::setup::Setup;
+use crate::domain::tally::Round;
 use crate::domain::transition::Answer;
 use crate::domain::{NodeName, Orders, Outcome, Readiness, Reason, Verdict};
 use crate::store::{Kept, Tracked};
@@ -116,6 +117,28 @@ fn invariant_5_evidence_about_a_node_that_is_unready_for_a_moment_counts() {
             "{readiness:?}"
         );
     }
+}
+
+#[test]
+fn a_round_of_most_of_those_who_may_be_asked_about_is_whole() {
+    let (mut cases, setup) = (Cases::default(), Arc::new(usable()));
+    let mut unready = node("d", "b");
+    unready.node.readiness = Readiness::NotReady;
+    let ready = |name| (name, entry(Some(node(name, "b")), None));
+    let unready = ("d", entry(Some(unready), None));
+    let nodes = [ready("a"), ready("b"), ready("c"), unready];
+    cases.look(&snapshot(nodes), &setup, at(5));
+    let of = |asked| Round {
+        pool: "default".into(),
+        started: at(5),
+        ended: at(6),
+        asked,
+        verdicts: 0,
+        silent: Vec::new(),
+    };
+
+    assert!(!cases.is_whole(&of(1)), "one of three joined");
+    assert!(cases.is_whole(&of(2)));
 }
 
 #[test]

@@ -12,9 +12,10 @@ use axum_server::tls_rustls::RustlsConfig;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use trustpool::clock::Clock;
+use trustpool::domain::Outcome;
 use trustpool_harness::{Authority, NodeBuilder, SOON, Setup, Slot, World, eventually, free_port};
 
-use crate::support::{INTERVAL, attested_again, filter_says, metric, status};
+use crate::support::{INTERVAL, attested_again, filter_says, status, steps};
 
 /// Makes the answer to a question about hosts, at a time in milliseconds.
 type Lie = fn(&[String], i64) -> Value;
@@ -30,7 +31,6 @@ struct Liar {
 struct Tongue {
     clock: Clock,
     lie: Mutex<Lie>,
-    answers: Mutex<usize>,
 }
 
 fn truth(hosts: &[String], now: i64) -> Value {
@@ -42,32 +42,62 @@ fn entry(host: &str, level: &str, vtime: i64) -> Value {
     json!({"host_name": host, "trust_lvl": level, "vtime": vtime})
 }
 
-/// Each of these is no verdict about `a`, whether `a` has one already or not.
-fn lies() -> [(&'static str, Lie); 8] {
+/// Each of these is no verdict about `a`, whether `a` has one already or not, but this outcome. No two
+/// neighbours have the same: so each is recorded.
+fn lies() -> [(&'static str, Lie, Outcome); 8] {
     const HOUR: i64 = 3_600_000;
     [
-        ("nothing at all", |_, _| json!({"hosts": []})),
+        (
+            "nothing at all",
+            |_, _| json!({"hosts": []}),
+            Outcome::Missing,
+        ),
+        (
+            "twice",
+            |hosts, now| {
+                let both =
+                    |host: &String| [entry(host, "trusted", now), entry(host, "untrusted", now)];
+                json!({"hosts": hosts.iter().flat_map(both).collect::<Vec<_>>()})
+            },
+            Outcome::Duplicate,
+        ),
         (
             "about somebody else",
             |_, now| json!({"hosts": [entry("stranger", "untrusted", now)]}),
+            Outcome::Missing,
         ),
-        ("in another case", |hosts, now| {
-            let hosts = hosts
-                .iter()
-                .map(|it| entry(&it.to_uppercase(), "untrusted", now));
-            json!({"hosts": hosts.collect::<Vec<_>>()})
-        }),
-        ("twice", |hosts, now| {
-            let both = |host: &String| [entry(host, "trusted", now), entry(host, "untrusted", now)];
-            json!({"hosts": hosts.iter().flat_map(both).collect::<Vec<_>>()})
-        }),
-        ("with a level that there is not", |hosts, now| {
-            let hosts = hosts.iter().map(|host| entry(host, "Untrusted", now));
-            json!({"hosts": hosts.collect::<Vec<_>>()})
-        }),
-        ("of an hour ago", |hosts, now| truth(hosts, now - HOUR)),
-        ("of the future", |hosts, now| truth(hosts, now + HOUR)),
-        ("of another shape", |_, _| json!({"hosts": "untrusted"})),
+        (
+            "with a level that there is not",
+            |hosts, now| {
+                let hosts = hosts.iter().map(|host| entry(host, "Untrusted", now));
+                json!({"hosts": hosts.collect::<Vec<_>>()})
+            },
+            Outcome::UnknownLevel,
+        ),
+        (
+            "in another case",
+            |hosts, now| {
+                let hosts = hosts.iter().map(|it| it.to_uppercase());
+                let hosts = hosts.map(|host| entry(&host, "untrusted", now));
+                json!({"hosts": hosts.collect::<Vec<_>>()})
+            },
+            Outcome::Missing,
+        ),
+        (
+            "of an hour ago",
+            |hosts, now| truth(hosts, now - HOUR),
+            Outcome::Stale,
+        ),
+        (
+            "of the future",
+            |hosts, now| truth(hosts, now + HOUR),
+            Outcome::Future,
+        ),
+        (
+            "of another shape",
+            |_, _| json!({"hosts": "untrusted"}),
+            Outcome::Unreadable,
+        ),
     ]
 }
 
@@ -79,7 +109,6 @@ impl Liar {
         let tongue = Arc::new(Tongue {
             clock,
             lie: Mutex::new(truth),
-            answers: Mutex::new(0),
         });
         let router = Router::new()
             .route("/AttestationService/resources/PollHosts", post(answer))
@@ -109,19 +138,13 @@ impl Liar {
     fn says(&self, lie: Lie) {
         *self.tongue.lie.lock().unwrap() = lie;
     }
-
-    fn answers(&self) -> usize {
-        *self.tongue.answers.lock().unwrap()
-    }
 }
 
 async fn answer(State(tongue): State<Arc<Tongue>>, Json(question): Json<Value>) -> Json<Value> {
     let hosts = question.get("hosts").cloned().unwrap_or_default();
     let hosts: Vec<String> = serde_json::from_value(hosts).unwrap_or_default();
     let lie = *tongue.lie.lock().unwrap();
-    let said = lie(&hosts, tongue.clock.wall().as_millisecond());
-    *tongue.answers.lock().unwrap() += 1;
-    Json(said)
+    Json(lie(&hosts, tongue.clock.wall().as_millisecond()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,12 +158,11 @@ async fn invariant_2_an_answer_to_another_question_neither_grants_nor_revokes() 
     liar.says(first.1);
     world.run().await.unwrap();
 
-    for (what, lie) in lies() {
-        lied_to(&world, &liar, lie).await.unwrap();
-        let unknown = world.becomes("a", "unknown/NeverAttested").await;
-        unknown
-            .with_context(|| format!("an answer {what}"))
-            .unwrap();
+    for (what, lie, outcome) in lies() {
+        let lied = lied_to(&world, &liar, lie, outcome).await;
+        lied.with_context(|| format!("an answer {what}")).unwrap();
+        let now = world.verdict("a").await.unwrap();
+        assert_eq!(now, "unknown/NeverAttested", "an answer {what}");
         filter_says(&world, "a", "node(s) were never attested")
             .await
             .unwrap();
@@ -148,9 +170,10 @@ async fn invariant_2_an_answer_to_another_question_neither_grants_nor_revokes() 
     liar.says(truth);
     world.pass(INTERVAL * 4);
     world.labelled("a", Some("trusted")).await.unwrap();
-    for (what, lie) in lies() {
+    for (what, lie, outcome) in lies().into_iter().cycle().take(steps(lies().len())) {
         let before = status(&world, "a").await.unwrap();
-        lied_to(&world, &liar, lie).await.unwrap();
+        let lied = lied_to(&world, &liar, lie, outcome).await;
+        lied.with_context(|| format!("an answer {what}")).unwrap();
         let now = status(&world, "a").await.unwrap();
         assert_eq!(now.verdict.as_str(), "trusted", "{what}");
         assert_eq!(now.expires_at, before.expires_at, "{what}");
@@ -170,20 +193,15 @@ async fn believe(world: &World, liar: &Liar) -> anyhow::Result<()> {
     world.change("ats", "oat", url).await
 }
 
-/// Has a question about `a` answered by a lie, and taken in.
-async fn lied_to(world: &World, liar: &Liar, lie: Lie) -> anyhow::Result<()> {
+/// Has a question about `a` answered by a lie, and waits until the record holds what came of it: whatever
+/// else the lie did to the record was done in the same write.
+async fn lied_to(world: &World, liar: &Liar, lie: Lie, outcome: Outcome) -> anyhow::Result<()> {
     liar.says(lie);
-    let before = liar.answers();
     world.pass(INTERVAL * 2);
-    eventually(SOON, "a lie", async || {
-        ensure!(liar.answers() > before);
-        Ok(())
-    })
-    .await?;
-    let answers = f64::from(u32::try_from(liar.answers())?);
-    eventually(SOON, "it is taken in", async || {
-        let counted = metric(world, "trustpool_batch_duration_seconds_count").await?;
-        ensure!(counted >= answers, "{counted} of {answers}");
+    eventually(SOON, &format!("{outcome:?} is recorded"), async || {
+        let attempt = status(world, "a").await?.last_attempt;
+        let recorded = attempt.map(|attempt| attempt.outcome);
+        ensure!(recorded == Some(outcome), "{recorded:?}");
         Ok(())
     })
     .await

@@ -3,8 +3,6 @@
 
 use anyhow::{Context as _, ensure};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 use trustpool::api::keys;
 use trustpool::clock::Clock;
@@ -12,6 +10,7 @@ use trustpool::domain::Verdict;
 use trustpool::simulator::journal::Entry;
 use trustpool_harness::{AuditLog, SOON, Setup, Slot, World, eventually};
 
+use crate::pods::{bound, create};
 use crate::support::{INTERVAL, VALIDITY, all_labelled, filter_says, questions, told};
 
 /// Within this long after the end of a lapse, the first good answer, a pod that was refused in it is
@@ -50,13 +49,6 @@ async fn pods_that_ask_land_on_trusted_nodes_only_and_are_told_why_they_wait() {
     they_go_on_as_soon_as_the_lapse_ends(&world).await.unwrap();
 }
 
-async fn create(world: &World, pod: Value) -> anyhow::Result<()> {
-    let pods: Api<Pod> = Api::namespaced(world.client.clone(), "default");
-    pods.create(&PostParams::default(), &serde_json::from_value(pod)?)
-        .await?;
-    Ok(())
-}
-
 /// A pod that wants `node`, and does not ask for trust.
 fn plain_pod(name: &str, node: &str) -> Value {
     json!({
@@ -82,15 +74,6 @@ fn annotated_pod(name: &str, value: &str) -> Value {
             "resources": {"limits": {keys::RESOURCE: "0"}},
         }]},
     })
-}
-
-async fn bound(world: &World, pod: &str, node: &str) -> anyhow::Result<()> {
-    eventually(SOON, &format!("{pod} is bound to {node}"), async || {
-        let to = world.bound_to(pod).await?;
-        ensure!(to.as_deref() == Some(node), "{to:?}");
-        Ok(())
-    })
-    .await
 }
 
 async fn who_asks_lands_on_trusted_nodes_and_others_anywhere(world: &World) -> anyhow::Result<()> {

@@ -5,9 +5,10 @@ use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use trustpool::api::{NodeTrust, keys};
-use trustpool_harness::{NodeBuilder, Nodes, SOON, Setup, Slot, World, eventually};
+use trustpool::domain::Verdict;
+use trustpool_harness::{NodeBuilder, Nodes, Readiness, SOON, Setup, Slot, World, eventually};
 
-use crate::support::{INTERVAL, MIN_INTERVAL, asked_again, filter_says, trusted_nodes};
+use crate::support::{INTERVAL, asked_again, filter_says, questions, trusted_nodes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invariant_5_a_kubelet_grants_nothing_and_escapes_nothing() {
@@ -158,19 +159,29 @@ async fn another_node_object_leaves_it_untrusted(
     if nodes.delete("bad").await.is_err() {
         world.nodes.delete("bad").await?;
     }
-    let node = NodeBuilder::new("bad").readiness(trustpool_harness::Readiness::False);
+    let node = NodeBuilder::new("bad").readiness(Readiness::False);
     let marked = node.clone().label(keys::TRUST, "trusted");
     ensure!(nodes.create(&marked).await.is_err(), "it marked itself");
     nodes.create(&node).await?;
     still_untrusted(world).await
 }
 
-/// A kubelet that comes under a new name is a node that was never attested.
+/// A kubelet that comes under a new name is asked about at once, and is nobody whom the service knows.
 async fn another_name_is_unknown(world: &World) -> anyhow::Result<()> {
-    let kubelet = world.plane.kubelet("fresh")?.client().await?;
-    Nodes::new(kubelet)
-        .create(&NodeBuilder::new("fresh").readiness(trustpool_harness::Readiness::False))
-        .await?;
-    world.pass(MIN_INTERVAL);
+    let kubelet = Nodes::new(world.plane.kubelet("fresh")?.client().await?);
+    let node = NodeBuilder::new("fresh").readiness(Readiness::False);
+    kubelet.create(&node).await?;
+    kubelet.set_ready("fresh", Readiness::True).await?;
+
+    // The label follows the answer.
+    world.labelled("fresh", Some("unknown")).await?;
+    let questions = questions(world, "fresh").await?;
+    let answers = questions.iter().flat_map(|entry| &entry.hosts);
+    let about: Vec<_> = answers.filter(|it| it.name.as_str() == "fresh").collect();
+    ensure!(!about.is_empty(), "it was never asked about");
+    for host in about {
+        ensure!(host.verdict == Some(Verdict::Unknown), "{host:?}");
+    }
+    world.becomes("fresh", "unknown/NeverAttested").await?;
     filter_says(world, "fresh", "node(s) were never attested").await
 }

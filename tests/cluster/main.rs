@@ -14,6 +14,8 @@ mod crds;
 #[cfg(test)]
 mod filter;
 #[cfg(test)]
+mod filter_full;
+#[cfg(test)]
 mod invariant_1;
 #[cfg(test)]
 mod invariant_10;
@@ -39,6 +41,10 @@ mod lose_silence;
 mod metrics;
 #[cfg(test)]
 mod objects;
+#[cfg(test)]
+mod pods;
+#[cfg(test)]
+mod preempt;
 #[cfg(test)]
 mod process;
 #[cfg(test)]

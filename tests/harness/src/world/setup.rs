@@ -13,6 +13,7 @@ use crate::{Builder, ControlPlane, Extender, Scheduler, Simulator};
 pub struct Setup {
     plane: Builder,
     scheduler: bool,
+    full_nodes: bool,
     pool: Value,
     service: Value,
 }
@@ -23,6 +24,7 @@ impl Default for Setup {
         Self {
             plane: ControlPlane::builder(),
             scheduler: false,
+            full_nodes: false,
             pool,
             service,
         }
@@ -35,6 +37,13 @@ impl Setup {
     pub const fn scheduler(mut self) -> Self {
         self.scheduler = true;
         self
+    }
+
+    /// With a kube-scheduler that sends whole Nodes instead of names.
+    #[must_use]
+    pub const fn full_nodes(mut self) -> Self {
+        self.full_nodes = true;
+        self.scheduler()
     }
 
     /// With kube-controller-manager.
@@ -75,6 +84,11 @@ impl Setup {
         let mut builder = self.plane;
         if self.scheduler {
             let extender = Extender::new(&addresses.url_prefix());
+            let extender = if self.full_nodes {
+                extender.full_nodes()
+            } else {
+                extender
+            };
             builder = builder.scheduler(Scheduler::default().extender(extender));
         }
         let plane = builder.start().await?;

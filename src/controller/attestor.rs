@@ -247,7 +247,7 @@ impl Attestor {
         debug!(service = %batch.service, hosts = batch.items.len(), "asking");
         match question::ask(batch, &desk.cases, setup, &self.clock) {
             Some(asked) => desk.asked.push(asked),
-            None => desk.agenda.answered(batch, &[]),
+            None => desk.agenda.abandoned(batch),
         }
     }
 

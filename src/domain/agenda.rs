@@ -42,6 +42,8 @@ pub struct Memory {
     /// `asked_at` before the question under way and the search that it may have led to.
     asked_before: Option<Timestamp>,
     failures: u32,
+    /// Its last request failed, and was about it alone.
+    suspect: bool,
     outcome: Option<Outcome>,
 }
 
@@ -118,8 +120,18 @@ impl Agenda {
             let memory = self.nodes.entry(name.clone()).or_default();
             memory.outcome = Some(*outcome);
             memory.failures = 0;
+            memory.suspect = false;
         }
         self.tallies.answered(&batch.items, outcomes);
+    }
+
+    /// Notes that `batch` was not sent: none of its nodes may be asked about any more.
+    pub fn abandoned(&mut self, batch: &Batch) {
+        self.finish(batch);
+        for item in &batch.items {
+            self.free(item);
+        }
+        self.tallies.answered(&batch.items, &[]);
     }
 
     /// Notes that the request failed as a whole, and returns the nodes that this tells something
@@ -128,12 +140,9 @@ impl Agenda {
         self.finish(batch);
         self.doubt(&batch.service, blame, now);
         let names = batch.items.iter().map(|item| item.name.clone()).collect();
-        // While nobody gets an answer, a host that fails alone is no culprit: its own wait would
-        // outlast the service's trouble.
-        let alone = batch.items.len() == 1;
-        let doubted = self.desk(&batch.service).resumes_at.is_some();
+        let doubted = self.desk(&batch.service).is_doubted();
         match batch.items.as_slice() {
-            items if blame == Blame::Service || (alone && doubted) => {
+            items if blame == Blame::Service => {
                 self.tallies.answered(items, &[]);
                 for item in items {
                     self.free(item);
@@ -146,7 +155,11 @@ impl Agenda {
                 self.tallies.answered(&batch.items, &[]);
                 self.free(culprit);
                 let memory = self.nodes.entry(culprit.name.clone()).or_default();
-                memory.failures = memory.failures.saturating_add(1);
+                memory.suspect = true;
+                // While nobody gets an answer, a host that fails alone is no culprit: its own wait
+                // would outlast the service's trouble.
+                let blamed = u32::from(!doubted);
+                memory.failures = memory.failures.saturating_add(blamed);
                 names
             }
             items => {
@@ -216,6 +229,7 @@ impl Agenda {
             asked_at: None,
             asked_before: None,
             failures: 0,
+            suspect: false,
             outcome: None,
         };
         self.nodes.get(name).unwrap_or(NOTHING)
@@ -294,6 +308,12 @@ impl Memory {
         self.failures
     }
 
+    /// Says whether the last request failed and was about this node alone.
+    #[must_use]
+    pub const fn is_suspect(&self) -> bool {
+        self.suspect
+    }
+
     /// What the last answer gave.
     #[must_use]
     pub const fn outcome(&self) -> Option<Outcome> {
@@ -317,6 +337,12 @@ impl Desk {
             Some(_) => 1_usize.saturating_sub(self.in_flight),
             None => service.max_in_flight.saturating_sub(self.in_flight),
         }
+    }
+
+    /// Says whether the service itself is the likelier cause of the last failures.
+    #[must_use]
+    pub const fn is_doubted(&self) -> bool {
+        self.resumes_at.is_some()
     }
 
     /// Until when the service is not asked, if it is in doubt and its wait is not over. A wait that is

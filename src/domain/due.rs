@@ -66,7 +66,7 @@ impl Subject<'_> {
     /// Says whether the node may be asked about before it is due.
     #[must_use]
     pub fn may_be_asked(&self, memory: &Memory, pool: &Pool, now: Timestamp) -> bool {
-        memory.failures() == 0 && self.earliest(memory, pool, now) <= now
+        !memory.is_suspect() && self.earliest(memory, pool, now) <= now
     }
 
     /// When the node was last asked about, whoever remembers; a time that has not come yet is no
@@ -103,7 +103,7 @@ pub fn due(
         return (earliest, Due::New);
     };
     let since = |at: Option<Timestamp>| at.filter(|at| *at > asked && has_been(*at, now));
-    if memory.failures() > 0 {
+    if memory.is_suspect() {
         return (
             earliest.max(after(asked, backoff::host(memory.failures()))),
             Due::Failed,

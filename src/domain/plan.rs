@@ -167,7 +167,7 @@ fn gather(
 impl Queue {
     /// Where a node with this past belongs.
     fn lane(&mut self, memory: &super::agenda::Memory) -> &mut Vec<(Timestamp, Item)> {
-        if memory.failures() > 0 {
+        if memory.is_suspect() {
             &mut self.alone
         } else if memory.timed_out() {
             &mut self.timed_out
@@ -185,7 +185,9 @@ fn schedule(desk: &Desk, service: &Service, queue: Queue, plan: &mut Plan, now: 
     }
     let (slow, oldest) = slow(desk, service, &queue);
     let mut slow = slow.into_iter();
-    let overdue = oldest.is_some_and(|since| after(since, PATIENCE) <= now);
+    // While the service is in doubt there is one slot, and only an answer ends that: hosts that fail
+    // would keep it for ever.
+    let overdue = !desk.is_doubted() && oldest.is_some_and(|since| after(since, PATIENCE) <= now);
     if overdue && free > 0 && !desk.slow_slot_taken() {
         plan.start.extend(slow.next());
         free -= 1;

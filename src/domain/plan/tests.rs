@@ -4,6 +4,7 @@ mod failures;
 mod properties;
 mod rounds;
 mod simulation;
+mod starvation;
 
 use jiff::SignedDuration;
 

@@ -2,8 +2,7 @@
 //!
 //! A *question* about a node is the request that its being due led to, and, if that failed, the
 //! *search* for a culprit: the halves in which the node is asked about again. A question is *taken
-//! back* if its last request failed and told nothing about the node: the service was to blame, or
-//! the node stood alone while the service was in doubt. A service is in *doubt* from a failure it is
+//! back* if its last request failed and told nothing about the node: the service was to blame. A service is in *doubt* from a failure it is
 //! to blame for, or from the fifth failure in a row, until it answers.
 
 use proptest::prelude::*;
@@ -154,11 +153,12 @@ impl Run {
         for item in &batch.items {
             let asked = self.asked.get_mut(&item.name).unwrap();
             let question = asked.iter().rposition(|it| it.halvings == 0).unwrap();
-            let taken_back = blame == Blame::Service || (alone && self.doubt.doubted);
+            let taken_back = blame == Blame::Service;
             for request in &mut asked[question..] {
                 request.taken_back = taken_back;
             }
-            asked.last_mut().unwrap().failed_alone = alone && !taken_back;
+            let blamed = alone && !taken_back && !self.doubt.doubted;
+            asked.last_mut().unwrap().failed_alone = blamed;
         }
         self.world.agenda.failed(batch, blame, at(now));
     }

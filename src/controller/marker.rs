@@ -215,7 +215,7 @@ impl Writer {
     fn change(&self, job: &Job, node: &Tracked) -> mark::Change {
         let snapshot = self.reader.snapshot();
         let setup = Arc::clone(&self.setup.borrow());
-        work::change(&snapshot, &setup, &job.name, node)
+        work::change(&snapshot, &setup, (&job.name, node), self.clock.wall())
     }
 }
 

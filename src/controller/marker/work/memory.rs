@@ -10,7 +10,7 @@ use crate::domain::{Now, Reason, Record, Verdict};
 use crate::store::{Entry, Kept, Tracked, is_later};
 
 use super::queues::Turn;
-use super::rules::{Counted, Rules, is_paused, pool};
+use super::rules::{Counted, Rules, is_paused, may_show, pool};
 use super::{Job, Mark};
 
 /// How much later than labels and taint the condition is written. By then every replica has seen the
@@ -55,7 +55,8 @@ impl Memory {
         self.note_lapse(&kept.record, now);
         let stale = is_later(&self.version, &node.version);
         let pool = pool(&rules.setup, &kept.record, node);
-        if self.busy || stale || is_paused(&rules.setup, kept, pool) {
+        let shown = may_show(kept, node, now.wall);
+        if self.busy || stale || !shown || is_paused(&rules.setup, kept, pool) {
             return;
         }
         if self.rests_until.is_some_and(|until| until > now.uptime) {

@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::controller::membership::pools;
 use crate::controller::setup::{PoolSetup, Setup};
 use crate::domain::breaker::{Breaker, Count};
 use crate::domain::mark::{self, Change};
-use crate::domain::{NodeName, PoolName, Record};
+use crate::domain::time::has_been;
+use crate::domain::{NodeName, PoolName, Record, Verdict};
 use crate::store::{Entry, Kept, Snapshot, Tracked};
 
 /// The rules that hold.
@@ -77,16 +80,35 @@ impl Rules {
     }
 }
 
-/// How the marks of `node`, read a moment ago, must change.
+/// Says whether what the record says may be shown on `node` at `now`. Trust may only while it counts for
+/// this very Node in this very boot: the attestor is about to take it back otherwise, and whatever is
+/// written before that would be trust that no answer gave.
 #[must_use]
-pub fn change(snapshot: &Snapshot, setup: &Arc<Setup>, name: &NodeName, node: &Tracked) -> Change {
+pub fn may_show(kept: &Kept, node: &Tracked, now: Timestamp) -> bool {
+    let Kept { record, orders, .. } = kept;
+    let same = record.incarnation.as_ref();
+    let same = same.is_some_and(|known| node.node.is(known));
+    let counts = record.expires_at.is_some_and(|expires| now < expires)
+        && record.requested_at.is_some_and(|at| has_been(at, now));
+    let undisputed = orders.distrust.is_none() && record.hold.is_none();
+    record.verdict != Verdict::Trusted || (same && counts && undisputed)
+}
+
+/// How the marks of `node`, read a moment ago, must change at `now`.
+#[must_use]
+pub fn change(
+    snapshot: &Snapshot,
+    setup: &Arc<Setup>,
+    (name, node): (&NodeName, &Tracked),
+    now: Timestamp,
+) -> Change {
     let entry = snapshot.entry(name.as_str());
     let nothing = Kept::default();
     let kept = entry
         .and_then(|entry| entry.trust.as_deref())
         .unwrap_or(&nothing);
     let pool = pool(setup, &kept.record, node);
-    if entry.is_none() || is_paused(setup, kept, pool) {
+    if entry.is_none() || is_paused(setup, kept, pool) || !may_show(kept, node, now) {
         return Change::default();
     }
     let rules = Rules {

@@ -10,7 +10,7 @@ use crate::api::Selector;
 use crate::api::trust_pool::NodeSelector;
 use crate::controller::setup::PoolSetup;
 use crate::domain::pool::{OnExpiry, Share, Taint, TrustAgain};
-use crate::domain::{Carried, Node, Pool, Readiness, Record, Standing, Verdict};
+use crate::domain::{Carried, Incarnation, Node, Pool, Readiness, Record, Standing, Verdict};
 use crate::store::Kept;
 
 /// So many milliseconds after the start.
@@ -73,6 +73,15 @@ fn entry(name: &str, verdict: Verdict, trust: Option<&str>, condition: Option<&s
         pool: Some("default".into()),
         verdict,
         reason,
+        incarnation: Some(Incarnation {
+            uid: node.uid.clone(),
+            boot_id: node.boot_id.clone(),
+            machine_id: node.machine_id.clone(),
+            system_uuid: node.system_uuid.clone(),
+            ..Incarnation::default()
+        }),
+        requested_at: Some(at(0).wall),
+        expires_at: Some(at(1_000_000).wall),
         ..Record::default()
     };
     Entry {

@@ -8,7 +8,7 @@ use super::super::rules::change;
 use super::super::{Mark, Work};
 use crate::controller::fixture::{entry, kept, node, now, snapshot, usable};
 use crate::domain::{Carried, NodeName, Reason, Verdict};
-use crate::store::{Entry, Tracked};
+use crate::store::{Entry, Kept, Tracked};
 
 fn carries(name: &str, trust: Option<&str>, condition: Option<(&str, &str)>) -> Tracked {
     let mut tracked = node(name, "b");
@@ -70,7 +70,7 @@ fn nothing_is_written_while_the_node_or_its_pool_is_paused_or_unreadable() {
 
         assert!(work.pop().is_none());
         let name = NodeName::from("a");
-        assert!(change(&all, &setup, &name, &a).is_empty());
+        assert!(change(&all, &setup, (&name, &a), now(5).wall).is_empty());
     }
 }
 
@@ -83,6 +83,47 @@ fn what_a_node_lacks_is_worked_out_anew_from_what_it_is_after_a_conflict() {
     let mut met = carries("a", Some("trusted"), None);
     met.taints.push(tainted.as_object().unwrap().clone());
 
-    assert!(!change(&all, &setup, &name, &carries("a", Some("unknown"), None)).is_empty());
-    assert!(change(&all, &setup, &name, &met).is_empty());
+    let lacks = |node: &Tracked| change(&all, &setup, (&name, node), now(5).wall);
+    assert!(!lacks(&carries("a", Some("unknown"), None)).is_empty());
+    assert!(lacks(&met).is_empty());
+}
+
+/// The attestor is about to write what became of it; until then the record tells of another.
+#[test]
+fn invariant_2_no_node_is_labelled_for_what_was_attested_of_another() {
+    type Change = fn(&mut Tracked, &mut Kept);
+    let table: [(&str, Change, bool); 7] = [
+        ("as it was attested", |_, _| {}, true),
+        ("re-created", |node, _| node.node.uid.push('2'), false),
+        ("rebooted", |node, _| node.node.boot_id.push('2'), false),
+        (
+            "expired",
+            |_, kept| kept.record.expires_at = Some(now(5).wall),
+            false,
+        ),
+        (
+            "not to be",
+            |_, kept| kept.record.requested_at = Some(now(3_600).wall),
+            false,
+        ),
+        (
+            "distrusted",
+            |_, kept| kept.orders.distrust = Some("why".to_owned()),
+            false,
+        ),
+        ("of nobody", |_, kept| kept.record.incarnation = None, false),
+    ];
+    for (what, make, labelled) in table {
+        let setup = Arc::new(usable());
+        let mut node = carries("a", None, None);
+        let mut kept = kept(&node, Verdict::Trusted, Reason::Attested);
+        make(&mut node, &mut kept);
+        let all = snapshot([("a", entry(Some(node.clone()), Some(kept)))]);
+        let mut work = Work::default();
+        work.look(&all, &setup, now(5));
+
+        assert_eq!(work.pop().is_some(), labelled, "{what}");
+        let read = change(&all, &setup, (&"a".into(), &node), now(5).wall);
+        assert_eq!(!read.is_empty(), labelled, "{what}, read after a conflict");
+    }
 }

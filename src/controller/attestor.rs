@@ -180,7 +180,7 @@ impl Attestor {
         }
         let wait = SignedDuration::try_from(desk.planned.wait(now)).unwrap_or_default();
         let next = after(now.wall, wait);
-        let expiry = desk.cases.next_expiry().filter(|expiry| *expiry > now.wall);
+        let expiry = desk.cases.next_expiry(now.wall);
         expiry.map_or(next, |expiry| expiry.min(next))
     }
 

@@ -25,6 +25,10 @@ use super::setup::Setup;
 /// How often pods that wait are looked at.
 const PACE: Duration = Duration::from_secs(2);
 
+/// How many pods are told at once. The queue of notices holds ten times as many and takes as long to
+/// write these as the next look takes to come, so that verdicts and breakers have room beside them.
+const AT_ONCE: usize = 100;
+
 /// One notice per pod in so long.
 const AGAIN: Duration = Duration::from_mins(1);
 
@@ -86,7 +90,7 @@ impl Pending {
             return;
         }
         let counts = counts(&self.reader.snapshot(), &setup, now);
-        for (uid, pod) in untold {
+        for (uid, pod) in untold.into_iter().take(AT_ONCE) {
             let pool = pod.labels().get(keys::REQUIRE_POOL).map(String::as_str);
             if let Some(note) = note(pool, &counts, &setup) {
                 told.insert(uid.clone(), now.uptime);

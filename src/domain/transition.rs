@@ -136,6 +136,10 @@ fn follow_clock(next: &mut Record, now: Timestamp) {
     if let Some(ready) = &mut next.ready_since {
         *ready = Some(*ready).filter(right).unwrap_or_else(|| floor(now));
     }
+    // Else it would begin to count once its time comes.
+    if next.verdict == Verdict::Trusted && !next.requested_at.as_ref().is_some_and(right) {
+        become_unknown(next, Reason::Expired);
+    }
 }
 
 /// No attestation counts longer than the pool says that selects the node now, whichever it was in when
@@ -173,11 +177,7 @@ fn follow_identity(next: &mut Record, facts: &Facts, now: Timestamp) {
                 next.incarnation_seen_at = Some(if known_before { ceil(now) } else { now });
                 if facts.returned {
                     become_unknown(next, Reason::IdentityConflict);
-                    let hold = Hold {
-                        reason: Reason::IdentityConflict,
-                        since: floor(now),
-                    };
-                    next.hold.get_or_insert(hold);
+                    hold(next, Reason::IdentityConflict, now);
                 }
             }
         }
@@ -214,17 +214,17 @@ fn follow_readiness(next: &mut Record, facts: &Facts, now: Timestamp) {
     }
 }
 
-/// A hold ends when an administrator names it.
+/// A hold ends when an administrator names it. A failure that was accepted is over: the next answer
+/// tells.
 fn lift(next: &mut Record, orders: &Orders) {
-    if next
-        .hold
-        .as_ref()
-        .is_some_and(|hold| orders.accept == Some(hold.since))
-    {
-        next.hold = None;
-        if next.verdict == Verdict::Unknown {
-            next.reason = Reason::NeverAttested;
-        }
+    let named = |hold: &mut Hold| orders.accept == Some(hold.since);
+    let Some(lifted) = next.hold.take_if(named) else {
+        return;
+    };
+    if next.verdict == Verdict::Unknown || next.reason == lifted.reason {
+        next.verdict = Verdict::Unknown;
+        next.reason = Reason::NeverAttested;
+        next.streak = 0;
     }
 }
 
@@ -277,6 +277,11 @@ fn trusted(next: &mut Record, orders: &Orders, answer: &Answer, pool: &Pool, now
         return;
     }
     if next.verdict == Verdict::Untrusted {
+        if pool.trust_again == TrustAgain::Manual && next.reason == Reason::FailedAttestation {
+            // It failed while its pool, or the one that it was in, wanted no human.
+            hold(next, Reason::FailedAttestation, now);
+            return;
+        }
         next.streak = next.streak.saturating_add(1);
         if next.streak < needed(pool) {
             return;
@@ -318,12 +323,18 @@ fn untrusted(next: &mut Record, orders: &Orders, answer: &Answer, pool: &Pool, n
     next.evidence_at = answer.evidence_at.map(floor);
     next.expires_at = None;
     next.streak = 0;
-    if pool.trust_again == TrustAgain::Manual && next.hold.is_none() {
-        next.hold = Some(Hold {
-            reason: Reason::FailedAttestation,
-            since: floor(now),
-        });
+    let held = next.hold.as_ref().map(|hold| hold.reason);
+    if pool.trust_again == TrustAgain::Manual && held != Some(Reason::FailedAttestation) {
+        hold(next, Reason::FailedAttestation, now);
     }
+}
+
+/// Holds the node for another cause than before: what was accepted until now was accepted without it.
+fn hold(next: &mut Record, reason: Reason, now: Timestamp) {
+    let before = next.hold.as_ref().map(|hold| hold.since);
+    let later = before.map(|before| after(before, SignedDuration::from_secs(1)));
+    let since = floor(now).max(later.unwrap_or(Timestamp::MIN));
+    next.hold = Some(Hold { reason, since });
 }
 
 #[cfg(test)]

@@ -58,23 +58,45 @@ pub async fn feed(client: Client, writer: Writer, clock: Clock) {
             }
             Some(seen) = events.next() => {
                 let now = clock.now();
-                let (beat, listed) = match &seen {
-                    Seen::Node(event) => (&health.nodes, !matches!(event, Event::Started)),
-                    Seen::Trust(event) => (&health.node_trusts, !matches!(event, Event::Started)),
+                let (beat, sign) = match &seen {
+                    Seen::Node(event) => (&health.nodes, Sign::of(event)),
+                    Seen::Trust(event) => (&health.node_trusts, Sign::of(event)),
                 };
-                let first = matches!(seen, Seen::Node(Event::Listed) | Seen::Trust(Event::Listed));
                 match seen {
                     Seen::Node(event) => joined.node(event, now),
                     Seen::Trust(event) => joined.trust(event, now),
                 }
-                if first {
-                    writer.publish(joined.snapshot());
-                    beat.list(now);
-                } else if listed {
-                    beat.beat(now);
+                match sign {
+                    Sign::Listed => {
+                        writer.publish(joined.snapshot());
+                        beat.list(now);
+                    }
+                    Sign::Listing => beat.suspend(),
+                    Sign::Shown => beat.beat(now),
                 }
                 publish_at.get_or_insert_with(|| earliest.max(Instant::now()));
             }
+        }
+    }
+}
+
+/// What an event tells of its watch.
+enum Sign {
+    /// It is whole.
+    Listed,
+    /// It is not, until it has listed: a listing that breaks again and again shows objects for ever, and
+    /// never what is gone.
+    Listing,
+    /// It showed something.
+    Shown,
+}
+
+impl Sign {
+    const fn of<K>(event: &Event<K>) -> Self {
+        match event {
+            Event::Listed => Self::Listed,
+            Event::Started => Self::Listing,
+            Event::Alive | Event::Applied(_) | Event::Deleted(_) => Self::Shown,
         }
     }
 }

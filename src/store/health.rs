@@ -1,6 +1,6 @@
 //! Whether the watches behind a snapshot are alive.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -42,27 +42,38 @@ pub enum NotReady {
     Silent(Watched, Duration),
 }
 
-/// The last sign of life of one watch, in milliseconds of uptime plus one; 0 before it has listed.
+/// The last sign of life of one watch.
 #[derive(Debug, Default)]
-pub struct Beat(AtomicU64);
+pub struct Beat {
+    /// In milliseconds of uptime plus one; 0 before it has listed.
+    at: AtomicU64,
+    /// A new listing has begun, and is not over.
+    listing: AtomicBool,
+}
 
 impl Beat {
     /// Notes that the watch has listed.
     pub fn list(&self, now: Now) {
         let millis = u64::try_from(now.uptime.as_millis()).unwrap_or(u64::MAX - 1);
-        self.0.store(millis + 1, Ordering::Release);
+        self.at.store(millis + 1, Ordering::Release);
+        self.listing.store(false, Ordering::Release);
     }
 
-    /// Notes a sign of life; one before the first list tells nothing.
+    /// Notes that a listing begins: until it is over, what was known before grows old.
+    pub fn suspend(&self) {
+        self.listing.store(true, Ordering::Release);
+    }
+
+    /// Notes a sign of life; one before the first list, or in a listing, tells nothing.
     pub fn beat(&self, now: Now) {
-        if self.silent_for(now).is_some() {
+        if self.silent_for(now).is_some() && !self.listing.load(Ordering::Acquire) {
             self.list(now);
         }
     }
 
     /// How long the watch has been silent; `None` if it has not listed yet.
     fn silent_for(&self, now: Now) -> Option<Duration> {
-        let at = self.0.load(Ordering::Acquire).checked_sub(1)?;
+        let at = self.at.load(Ordering::Acquire).checked_sub(1)?;
         Some(now.uptime.saturating_sub(Duration::from_millis(at)))
     }
 }
@@ -131,5 +142,24 @@ mod tests {
 
         health.nodes.beat(at(90));
         assert_eq!(health.ready(at(90)), Ok(()));
+    }
+
+    #[test]
+    fn a_listing_that_never_ends_is_no_sign_of_life() {
+        let health = Health::default();
+        for beat in [&health.nodes, &health.node_trusts] {
+            beat.list(at(0));
+        }
+        health.nodes.suspend();
+        for second in 1..90 {
+            health.nodes.beat(at(second));
+            health.node_trusts.beat(at(second));
+        }
+
+        let silent = NotReady::Silent(Watched::Nodes, Duration::from_secs(90));
+        assert_eq!(health.ready(at(90)), Err(silent));
+        health.nodes.list(at(90));
+        health.nodes.beat(at(95));
+        assert_eq!(health.ready(at(100)), Ok(()));
     }
 }

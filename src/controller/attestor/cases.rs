@@ -32,6 +32,8 @@ pub struct Cases {
     setup: Arc<Setup>,
     /// The revision of the snapshot that was looked at last.
     revision: u64,
+    /// When.
+    looked_at: Timestamp,
     /// Nodes of which something else is believed since the last look.
     unsettled: Vec<NodeName>,
     /// When whose attestation expires.
@@ -170,10 +172,11 @@ impl Cases {
         written
     }
 
-    /// When the next attestation expires.
+    /// When the next attestation expires after `now`. Those of Nodes that are gone stay as they are.
     #[must_use]
-    pub fn next_expiry(&self) -> Option<Timestamp> {
-        self.expiries.first().map(|(at, _)| *at)
+    pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut expiries = self.expiries.iter().map(|(at, _)| *at);
+        expiries.find(|at| *at > now)
     }
 
     /// NodeTrusts whose Node has been gone for a day and about which there is nothing to remember.
@@ -200,7 +203,10 @@ impl Cases {
         setup: &Arc<Setup>,
         now: Timestamp,
     ) -> Vec<(&'a NodeName, &'a Arc<Entry>)> {
-        let same = Arc::ptr_eq(setup, &self.setup);
+        // After the clock was set back, everything that was seen before was seen too late.
+        let set_back = now < self.looked_at;
+        self.looked_at = now;
+        let same = Arc::ptr_eq(setup, &self.setup) && !set_back;
         let since = if same { self.revision } else { 0 };
         self.setup = Arc::clone(setup);
         self.revision = snapshot.revision();

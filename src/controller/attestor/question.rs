@@ -66,11 +66,12 @@ impl ServiceHealth {
         }
     }
 
-    /// Says whether a failure is that of hosts which made requests fail before, while the service has
-    /// answered about others.
+    /// Says whether a failure is that of hosts which made requests fail before, while the service
+    /// answers about others.
     fn is_culprits(&self, asked: &Asked, error: &Error, now: Timestamp) -> bool {
         let suspects = asked.batch.lane == Lane::Slow && error.then() == Then::Split;
-        suspects && self.last_success.is_some_and(|at| after(at, LATELY) > now)
+        let answers = self.failures == 0;
+        suspects && answers && self.last_success.is_some_and(|at| after(at, LATELY) > now)
     }
 }
 

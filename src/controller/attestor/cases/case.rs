@@ -14,6 +14,9 @@ use crate::store::{Entry, Kept, is_later};
 use super::boots::Boots;
 use super::census::Place;
 
+/// How many writes of one node may be under way or wait before what is seen of it waits, too.
+const MOST_WRITES: usize = 2;
+
 /// How long the NodeTrust of a Node that is gone is kept.
 const MOURNING: SignedDuration = SignedDuration::from_hours(24);
 
@@ -105,6 +108,11 @@ impl Case {
     ) -> Option<Write> {
         self.ask(self.askable(node, &facts, setup));
         self.boots.follow(&node.boot_id, &self.kept.record);
+        // What is seen meanwhile is seen again once one of them is over: whatever a kubelet reports, and
+        // however often, no more waits to be written.
+        if self.writing >= MOST_WRITES {
+            return None;
+        }
         self.change(&node.name, Change::Observed(Box::new(facts)), now)
     }
 

@@ -49,6 +49,20 @@ fn a_host_that_makes_its_own_requests_fail_is_not_the_services_failure_while_oth
 }
 
 #[test]
+fn while_a_service_fails_its_status_says_what_the_last_request_gave() {
+    let mut health = ServiceHealth {
+        last_success: Some(at(0)),
+        failures: 1,
+        last_error: Some("before".to_owned()),
+    };
+
+    health.note(&failed(Lane::Slow, 500), at(1));
+
+    assert_eq!(health.failures, 2);
+    assert_ne!(health.last_error.as_deref(), Some("before"));
+}
+
+#[test]
 fn a_service_that_never_answered_fails_whoever_is_asked_about() {
     let mut health = ServiceHealth::default();
 

@@ -60,3 +60,24 @@ fn what_a_clock_far_ahead_has_seen_is_seen_now_and_can_be_attested() {
     let unanswered = answer(&ahead, &none(), &given(Outcome::Trusted, 1), &pool(), at(1));
     assert_eq!(has(&unanswered), (Verdict::Unknown, Reason::NeverAttested));
 }
+
+#[test]
+fn invariant_2_an_attestation_of_a_clock_far_ahead_does_not_begin_to_count_later() {
+    let second = 3_600;
+    let ahead = observe(&Record::default(), &none(), &facts(), at(second));
+    let trusted = answer(
+        &ahead,
+        &none(),
+        &given(Outcome::Trusted, second),
+        &pool(),
+        at(second),
+    );
+
+    let just_ahead = observe(&trusted, &none(), &facts(), at(second - 30));
+    let right = observe(&trusted, &none(), &facts(), at(second - 31));
+
+    assert_eq!(has(&just_ahead), (Verdict::Trusted, Reason::Attested));
+    assert_eq!(has(&right), (Verdict::Unknown, Reason::Expired));
+    let come = observe(&right, &none(), &facts(), at(second));
+    assert_eq!(has(&come), (Verdict::Unknown, Reason::Expired));
+}

@@ -92,3 +92,67 @@ fn distrust_outranks_every_answer_and_is_not_forgotten_when_lifted() {
         assert_eq!(lifted.verdict, Verdict::Untrusted);
     }
 }
+
+#[test]
+fn whoever_failed_where_no_human_was_wanted_waits_for_one_where_one_is() {
+    let manual = Pool {
+        trust_again: TrustAgain::Manual,
+        ..pool()
+    };
+    let good = |record: &Record, orders: &Orders, second| {
+        let given = given(Outcome::Trusted, second);
+        answer(record, orders, &given, &manual, at(second))
+    };
+
+    let held = good(&untrusted_record(), &none(), 4);
+    let still = good(&held, &none(), 5);
+    let accepted = Orders {
+        accept: held.hold.as_ref().map(|hold| hold.since),
+        ..none()
+    };
+    let lifted = observe(&still, &accepted, &facts(), at(6));
+    let trusted = good(&lifted, &accepted, 7);
+
+    assert_eq!(held.hold.as_ref().unwrap().since, at(4));
+    assert_eq!(still, held_again(&held, &still));
+    assert_eq!(has(&lifted), (Verdict::Unknown, Reason::NeverAttested));
+    assert_eq!(has(&trusted), (Verdict::Trusted, Reason::Attested));
+}
+
+/// `held`, with the last question of `later`.
+fn held_again(held: &Record, later: &Record) -> Record {
+    Record {
+        last_attempt: later.last_attempt,
+        ..held.clone()
+    }
+}
+
+#[test]
+fn a_newer_cause_renews_a_hold_and_what_was_accepted_before_does_not_lift_it() {
+    let manual = Pool {
+        trust_again: TrustAgain::Manual,
+        ..pool()
+    };
+    let failed = |record: &Record, second| {
+        let given = given(Outcome::Untrusted, second);
+        answer(record, &none(), &given, &manual, at(second))
+    };
+    let back = Facts {
+        identity: Ok(incarnation("b0")),
+        returned: true,
+        ..facts()
+    };
+    let first = failed(&seen(), 5);
+    let repeated = failed(&first, 6);
+    let conflict = observe(&repeated, &none(), &back, at(5));
+    let accepted = Orders {
+        accept: Some(at(5)),
+        ..none()
+    };
+
+    let since = |record: &Record| record.hold.as_ref().map(|hold| (hold.reason, hold.since));
+    assert_eq!(since(&repeated), Some((Reason::FailedAttestation, at(5))));
+    assert_eq!(since(&conflict), Some((Reason::IdentityConflict, at(6))));
+    let not_lifted = observe(&conflict, &accepted, &back, at(8));
+    assert_eq!(since(&not_lifted), since(&conflict));
+}

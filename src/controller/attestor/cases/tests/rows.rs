@@ -24,6 +24,21 @@ fn name() -> NodeName {
     "a".into()
 }
 
+/// Lets writes go through, one after the other.
+fn go_through(cases: &mut Cases, writes: &[Write], second: i64) {
+    for write in writes {
+        let kept = Kept {
+            record: write.change.apply(&write.base, at(second)),
+            version: "2".to_owned(),
+            ..Kept::clone(&write.base)
+        };
+        cases.written(Done {
+            name: name(),
+            kept: Some(Arc::new(kept)),
+        });
+    }
+}
+
 /// Looks at `a` alone.
 fn look(
     cases: &mut Cases,
@@ -57,7 +72,7 @@ fn a_new_node_is_worth_a_question_and_its_answer_a_write() {
         [Reason::Attested]
     );
     assert!(!write.is_loss);
-    assert_eq!(cases.next_expiry(), Some(at(10 + 1_800)));
+    assert_eq!(cases.next_expiry(at(0)), Some(at(10 + 1_800)));
 }
 
 #[test]
@@ -71,14 +86,14 @@ fn what_is_read_while_a_write_is_under_way_is_older_than_what_is_believed() {
 
     let old = kept(&a, Verdict::Untrusted, Reason::FailedAttestation);
     look(&mut cases, &setup, (Some(a), Some(old)), 12);
-    assert!(cases.next_expiry().is_some());
+    assert!(cases.next_expiry(at(0)).is_some());
 
     let done = Done {
         name: name(),
         kept: None,
     };
     assert!(!cases.written(done), "it could not be written");
-    assert_eq!(cases.next_expiry(), None, "and is believed no longer");
+    assert_eq!(cases.next_expiry(at(0)), None, "and is believed no longer");
 }
 
 #[test]
@@ -161,7 +176,7 @@ fn a_loss_is_written_first_and_a_deleted_record_is_nothing_known() {
     look(&mut cases, &setup, (Some(a.clone()), Some(good)), 5);
     let writes = look(&mut cases, &setup, (Some(a), None), 6);
     assert!(writes.is_empty());
-    assert_eq!(cases.next_expiry(), None);
+    assert_eq!(cases.next_expiry(at(0)), None);
 }
 
 #[test]
@@ -176,12 +191,9 @@ fn a_boot_that_comes_back_is_a_conflict_whatever_is_reported_between() {
             5,
         );
         for boot in between {
-            look(
-                &mut cases,
-                &setup,
-                (Some(node("a", boot)), Some(good.clone())),
-                6,
-            );
+            let seen = (Some(node("a", boot)), Some(good.clone()));
+            let writes = look(&mut cases, &setup, seen, 6);
+            go_through(&mut cases, &writes, 6);
         }
         let writes = look(&mut cases, &setup, (Some(node("a", "b1")), Some(good)), 7);
 
@@ -262,4 +274,28 @@ fn a_boot_in_which_a_node_was_trusted_since_it_came_back_is_settled() {
 
         assert!(!reasons(&writes, 6).contains(&Reason::IdentityConflict));
     }
+}
+
+#[test]
+fn invariant_9_however_often_a_kubelet_reports_another_boot_little_waits_to_be_written() {
+    let (mut cases, setup) = (Cases::default(), Arc::new(usable()));
+    let a = node("a", "b0");
+    let good = kept(&a, Verdict::Trusted, Reason::Attested);
+    look(&mut cases, &setup, (Some(a), Some(good.clone())), 5);
+
+    let flap = |number| (Some(node("a", &format!("b{number}"))), Some(good.clone()));
+    let writes = (1..100).flat_map(|number| look(&mut cases, &setup, flap(number), 6));
+    let writes: Vec<_> = writes.collect();
+
+    assert_eq!(writes.len(), 2);
+    for _ in writes {
+        let kept = Some(Arc::new(good.clone()));
+        cases.written(Done { name: name(), kept });
+    }
+    let last = look(&mut cases, &setup, flap(100), 7);
+    assert_eq!(
+        last.len(),
+        1,
+        "the last boot is recorded once there is room"
+    );
 }

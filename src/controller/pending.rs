@@ -56,14 +56,14 @@ impl Pending {
             .labels(&format!("{}=trusted", keys::REQUIRE))
             .fields("spec.nodeName=,status.phase=Pending");
         let mut events = watch("pods that ask", self.pods.clone(), params).boxed();
-        let mut pods: Mirror<String, PartialObjectMeta<Pod>> = Mirror::default();
+        let mut pods: Mirror<String, Waiting> = Mirror::default();
         let mut told: HashMap<String, Duration> = HashMap::new();
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 Some(event) = events.next() => {
-                    pods.follow(event.map(|pod| (pod.uid().unwrap_or_default(), pod)));
+                    pods.follow(event.map(|pod| (pod.uid().unwrap_or_default(), Waiting::from(&pod))));
                     self.listed.send_if_modified(|listed| {
                         std::mem::replace(listed, pods.has_listed()) != pods.has_listed()
                     });
@@ -73,11 +73,7 @@ impl Pending {
         }
     }
 
-    fn tell(
-        &self,
-        pods: &Mirror<String, PartialObjectMeta<Pod>>,
-        told: &mut HashMap<String, Duration>,
-    ) {
+    fn tell(&self, pods: &Mirror<String, Waiting>, told: &mut HashMap<String, Duration>) {
         let now = self.clock.now();
         told.retain(|uid, at| pods.get(uid).is_some() && now.uptime.saturating_sub(*at) < AGAIN);
         let setup = Arc::clone(&self.setup.borrow());
@@ -91,12 +87,28 @@ impl Pending {
         }
         let counts = counts(&self.reader.snapshot(), &setup, now);
         for (uid, pod) in untold.into_iter().take(AT_ONCE) {
-            let pool = pod.labels().get(keys::REQUIRE_POOL).map(String::as_str);
-            if let Some(note) = note(pool, &counts, &setup) {
+            if let Some(note) = note(pod.pool.as_deref(), &counts, &setup) {
                 told.insert(uid.clone(), now.uptime);
-                let pod = Box::new(reference(pod));
+                let pod = Box::new(pod.reference.clone());
                 self.events.send(Notice::NoTrustedNode { pod, note });
             }
+        }
+    }
+}
+
+/// A pod that waits, as far as it is told of. The rest of its metadata is dropped as it comes: annotations
+/// are a tenant's, and may be long.
+#[derive(Clone, Debug)]
+struct Waiting {
+    reference: ObjectReference,
+    pool: Option<String>,
+}
+
+impl From<&PartialObjectMeta<Pod>> for Waiting {
+    fn from(pod: &PartialObjectMeta<Pod>) -> Self {
+        Self {
+            reference: reference(pod),
+            pool: pod.labels().get(keys::REQUIRE_POOL).cloned(),
         }
     }
 }

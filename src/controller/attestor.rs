@@ -5,6 +5,7 @@
 mod cases;
 mod question;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::domain::agenda::Agenda;
 use crate::domain::plan::{Batch, plan};
 use crate::domain::tally::Round;
 use crate::domain::time::after;
-use crate::domain::{NodeName, Now};
+use crate::domain::{NodeName, Now, PoolName};
 use crate::store::{Kept, Reader};
 
 use super::events::{Events, Notice, reference};
@@ -53,7 +54,7 @@ pub struct Gone(&'static str);
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     /// The last round of each pool.
-    pub rounds: std::collections::BTreeMap<crate::domain::PoolName, Round>,
+    pub rounds: std::collections::BTreeMap<PoolName, Round>,
     /// How each service does.
     pub services: std::collections::BTreeMap<crate::domain::ServiceName, ServiceHealth>,
 }
@@ -88,6 +89,8 @@ struct Desk {
     agenda: Agenda,
     asked: FuturesUnordered<BoxFuture<'static, Asked>>,
     planned: Planned,
+    /// The pools that had nodes waiting for a slot in the last plan.
+    waiting: HashSet<PoolName>,
 }
 
 /// When the last plan was made, and what happened since.
@@ -216,8 +219,10 @@ impl Attestor {
         desk.agenda.prune(|name| cases.has(name), in_use, now);
     }
 
-    /// Sends the requests that are planned, ends the rounds that are over.
+    /// Ends the rounds that are over, and sends the requests that are planned.
     fn ask(&self, desk: &mut Desk, setup: &Setup, now: Timestamp) -> Timestamp {
+        // Before others begin: whoever is due next, however soon, is of the next round.
+        self.end_rounds(desk, setup, now);
         let services: Vec<_> = setup
             .services
             .values()
@@ -231,15 +236,19 @@ impl Attestor {
                 .any(|waiting| waiting.service == batch.service);
             self.start(desk, setup, batch, backlog, now);
         }
+        desk.waiting = plan.waiting();
+        plan.next
+    }
+
+    fn end_rounds(&self, desk: &mut Desk, setup: &Setup, now: Timestamp) {
         let interval = |name: &_| {
             setup
                 .pool(name)
                 .map_or(SignedDuration::ZERO, |it| it.pool.interval)
         };
-        for round in desk.agenda.rounds_over(&plan.waiting(), interval, now) {
+        for round in desk.agenda.rounds_over(&desk.waiting, interval, now) {
             self.end_round(desk, setup, round, now);
         }
-        plan.next
     }
 
     fn start(&self, desk: &mut Desk, setup: &Setup, batch: &Batch, backlog: bool, now: Timestamp) {

@@ -181,7 +181,7 @@ impl Agenda {
     /// allows.
     pub fn rounds_over(
         &mut self,
-        waiting: &HashSet<&PoolName>,
+        waiting: &HashSet<PoolName>,
         longest: impl Fn(&PoolName) -> SignedDuration,
         now: Timestamp,
     ) -> Vec<Round> {

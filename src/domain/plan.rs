@@ -66,11 +66,12 @@ pub struct Plan {
 
 impl Plan {
     /// The pools that have nodes waiting to be asked about.
-    pub fn waiting(&self) -> HashSet<&PoolName> {
+    #[must_use]
+    pub fn waiting(&self) -> HashSet<PoolName> {
         self.wait
             .iter()
             .flat_map(|batch| &batch.items)
-            .map(|item| &item.pool)
+            .map(|item| item.pool.clone())
             .collect()
     }
 }

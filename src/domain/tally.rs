@@ -69,7 +69,7 @@ impl Tallies {
     /// longer than `longest`.
     pub(super) fn over(
         &mut self,
-        waiting: &HashSet<&PoolName>,
+        waiting: &HashSet<PoolName>,
         longest: impl Fn(&PoolName) -> SignedDuration,
         now: Timestamp,
     ) -> Vec<Round> {

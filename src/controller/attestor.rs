@@ -241,12 +241,8 @@ impl Attestor {
     }
 
     fn end_rounds(&self, desk: &mut Desk, setup: &Setup, now: Timestamp) {
-        let interval = |name: &_| {
-            setup
-                .pool(name)
-                .map_or(SignedDuration::ZERO, |it| it.pool.interval)
-        };
-        for round in desk.agenda.rounds_over(&desk.waiting, interval, now) {
+        let pool = |name: &_| setup.pool(name).map(|it| &it.pool);
+        for round in desk.agenda.rounds_over(&desk.waiting, pool, now) {
             self.end_round(desk, setup, round, now);
         }
     }

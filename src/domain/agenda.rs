@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::plan::{Batch, Item, Lane};
 use super::tally::{Round, Tallies};
 use super::time::after;
-use super::{NodeName, Outcome, PoolName, Service, ServiceName, backoff};
+use super::{NodeName, Outcome, Pool, PoolName, Service, ServiceName, backoff};
 
 /// So many requests in a row may fail before their service itself is doubted. The search for one
 /// culprit fails every second time at most.
@@ -177,15 +177,15 @@ impl Agenda {
         }
     }
 
-    /// The rounds that are over: nobody under way and none of `waiting`, or longer than `longest`
-    /// allows.
-    pub fn rounds_over(
+    /// The rounds that are over: nobody under way and none of `waiting`, or longer than the interval
+    /// of their pool.
+    pub fn rounds_over<'a>(
         &mut self,
         waiting: &HashSet<PoolName>,
-        longest: impl Fn(&PoolName) -> SignedDuration,
+        pool: impl Fn(&PoolName) -> Option<&'a Pool>,
         now: Timestamp,
     ) -> Vec<Round> {
-        self.tallies.over(waiting, longest, now)
+        self.tallies.over(waiting, pool, now)
     }
 
     /// Forgets nodes that `exists` does not know and that were not asked about lately, and services

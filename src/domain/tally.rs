@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::plan::Item;
 use super::time::after;
-use super::{NodeName, Outcome, PoolName};
+use super::{NodeName, Outcome, Pool, PoolName};
 
 /// A round that is over.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,13 +22,19 @@ pub struct Round {
     /// How many got a verdict.
     pub verdicts: usize,
     /// Hosts that the service itself had no verdict for, if it had verdicts for at least half of
-    /// the hosts asked; else none, for then the fault is not theirs.
+    /// the hosts asked; else none, for then the fault is not theirs. Among them are those that an
+    /// earlier round asked about so lately that this one could not: no kubelet escapes by being asked
+    /// about alone just before the others are.
     pub silent: Vec<NodeName>,
 }
 
-/// The rounds under way.
+/// The rounds under way, and what the last ones left open.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tallies(HashMap<PoolName, Tally>);
+pub(super) struct Tallies {
+    rounds: HashMap<PoolName, Tally>,
+    /// Hosts that were silent in a round that had too few verdicts to tell, and when it ended.
+    in_doubt: HashMap<PoolName, HashMap<NodeName, Timestamp>>,
+}
 
 #[derive(Clone, Debug)]
 struct Tally {
@@ -43,8 +49,11 @@ impl Tallies {
     /// Notes that a request about `items` is sent.
     pub(super) fn begin(&mut self, items: &[Item], now: Timestamp) {
         for item in items {
+            if let Some(in_doubt) = self.in_doubt.get_mut(&item.pool) {
+                in_doubt.remove(&item.name);
+            }
             let tally = self
-                .0
+                .rounds
                 .entry(item.pool.clone())
                 .or_insert_with(|| Tally::new(now));
             tally.asked += 1;
@@ -55,7 +64,7 @@ impl Tallies {
     /// Notes that nothing more is awaited for `items`, and what `outcomes` there are.
     pub(super) fn answered(&mut self, items: &[Item], outcomes: &[(NodeName, Outcome)]) {
         for item in items {
-            let Some(tally) = self.0.get_mut(&item.pool) else {
+            let Some(tally) = self.rounds.get_mut(&item.pool) else {
                 continue;
             };
             let outcome = outcomes.iter().find(|(name, _)| *name == item.name);
@@ -66,28 +75,57 @@ impl Tallies {
     }
 
     /// Ends the rounds that nobody is under way in and none of `waiting`, and those that took
-    /// longer than `longest`.
-    pub(super) fn over(
+    /// longer than the interval of their pool, or whose pool is gone.
+    pub(super) fn over<'a>(
         &mut self,
         waiting: &HashSet<PoolName>,
-        longest: impl Fn(&PoolName) -> SignedDuration,
+        pool: impl Fn(&PoolName) -> Option<&'a Pool>,
         now: Timestamp,
     ) -> Vec<Round> {
-        let is_over = |pool: &PoolName, tally: &Tally| {
-            (tally.open.is_empty() && !waiting.contains(pool))
-                || after(tally.started, longest(pool)) <= now
+        self.in_doubt.retain(|name, _| pool(name).is_some());
+        let interval = |name: &_| pool(name).map_or(SignedDuration::ZERO, |it| it.interval);
+        let is_over = |name: &PoolName, tally: &Tally| {
+            (tally.open.is_empty() && !waiting.contains(name))
+                || after(tally.started, interval(name)) <= now
         };
-        let mut over: Vec<Round> = self
-            .0
-            .iter()
-            .filter(|(pool, tally)| is_over(pool, tally))
-            .map(|(pool, tally)| tally.round(pool, now))
-            .collect();
-        over.sort_by(|a, b| a.pool.cmp(&b.pool));
-        for round in &over {
-            self.0.remove(&round.pool);
+        let over = self.rounds.extract_if(|name, tally| is_over(name, tally));
+        let mut over: Vec<_> = over.collect();
+        over.sort_by(|(a, _), (b, _)| a.cmp(b));
+        over.into_iter()
+            .map(|(name, tally)| {
+                let spared = pool(&name).map_or(SignedDuration::ZERO, |it| it.min_interval);
+                self.end(name, &tally, spared, now)
+            })
+            .collect()
+    }
+
+    /// Ends a round that could not ask about hosts that were asked about less than `spared` before it.
+    fn end(
+        &mut self,
+        pool: PoolName,
+        tally: &Tally,
+        spared: SignedDuration,
+        now: Timestamp,
+    ) -> Round {
+        let mut in_doubt = self.in_doubt.remove(&pool).unwrap_or_default();
+        in_doubt.retain(|_, ended| tally.started < after(*ended, spared));
+        let conclusive = tally.is_conclusive(in_doubt.len());
+        in_doubt.extend(tally.silent.iter().map(|name| (name.clone(), now)));
+        let mut silent = Vec::new();
+        if conclusive {
+            silent.extend(in_doubt.into_keys());
+            silent.sort();
+        } else if !in_doubt.is_empty() {
+            self.in_doubt.insert(pool.clone(), in_doubt);
         }
-        over
+        Round {
+            pool,
+            started: tally.started,
+            ended: now,
+            asked: tally.asked,
+            verdicts: tally.verdicts,
+            silent,
+        }
     }
 }
 
@@ -112,19 +150,8 @@ impl Tally {
         }
     }
 
-    fn round(&self, pool: &PoolName, now: Timestamp) -> Round {
-        let conclusive = self.verdicts > 0 && self.verdicts * 2 >= self.asked;
-        Round {
-            pool: pool.clone(),
-            started: self.started,
-            ended: now,
-            asked: self.asked,
-            verdicts: self.verdicts,
-            silent: if conclusive {
-                self.silent.clone()
-            } else {
-                Vec::new()
-            },
-        }
+    /// Says whether there are verdicts for at least half of the hosts, `others` counted in.
+    const fn is_conclusive(&self, others: usize) -> bool {
+        self.verdicts > 0 && self.verdicts * 2 >= self.asked + others
     }
 }

@@ -4,10 +4,8 @@ use super::*;
 use crate::domain::tally::Round;
 
 fn rounds_over(world: &mut World, second: i64) -> Vec<Round> {
-    let interval = |_: &PoolName| SignedDuration::from_mins(5);
-    world
-        .agenda
-        .rounds_over(&HashSet::new(), interval, at(second))
+    let pool = |_: &PoolName| Some(&world.pool);
+    world.agenda.rounds_over(&HashSet::new(), pool, at(second))
 }
 
 #[test]
@@ -72,4 +70,57 @@ fn a_round_goes_on_while_a_culprit_is_searched_and_counts_what_the_halves_gave()
         }
     }
     assert!(now > 3, "a search takes several questions");
+}
+
+/// Asks who is due, answers `HostTimeout` for one of 10 nodes and `Trusted` for the others, and returns
+/// the round.
+fn round_at(world: &mut World, second: i64) -> Round {
+    let silent = NodeName::from("node-0009");
+    for batch in world.start(at(second)) {
+        let outcome = |name: &NodeName| match *name == silent {
+            true => Outcome::HostTimeout,
+            false => Outcome::Trusted,
+        };
+        let items = batch.items.iter();
+        let outcomes: Vec<_> = items
+            .map(|item| (item.name.clone(), outcome(&item.name)))
+            .collect();
+        world.agenda.answered(&batch, &outcomes);
+    }
+    rounds_over(world, second).remove(0)
+}
+
+/// A kubelet that is Ready again just before each round is asked about alone; then it may have been
+/// asked about too lately to be asked about with the others.
+#[test]
+fn who_is_asked_about_alone_just_before_a_round_is_silent_in_it() {
+    for (alone, with_others) in [(220, 9), (209, 10)] {
+        let mut world = World::of(vec![trusted_record(0); 10]);
+        world.pool.min_interval = SignedDuration::from_secs(90);
+        world.nodes[9].1.ready_since = Some(at(alone));
+
+        let own = round_at(&mut world, alone);
+        let others = round_at(&mut world, 300);
+        let again = round_at(&mut world, 600);
+
+        assert_eq!((own.asked, own.silent.len()), (1, 0));
+        assert_eq!((others.asked, others.verdicts), (with_others, 9));
+        assert_eq!(others.silent, ["node-0009".into()], "asked at {alone}");
+        assert_eq!(again.silent, ["node-0009".into()], "once for each round");
+    }
+}
+
+#[test]
+fn a_round_without_verdicts_and_a_good_answer_just_after_it_make_nobody_silent() {
+    let mut world = World::of(vec![new_record(0); 10]);
+    let batch = world.start(at(0)).remove(0);
+    world.answer(&batch, Outcome::HostTimeout);
+    let outage = rounds_over(&mut world, 1).remove(0);
+    world.nodes.push(("joins".into(), new_record(10)));
+    let batch = world.start(at(10)).remove(0);
+    world.answer(&batch, Outcome::Trusted);
+    let after = rounds_over(&mut world, 11).remove(0);
+
+    assert_eq!((outage.asked, outage.silent.len()), (10, 0));
+    assert_eq!((after.asked, after.verdicts, after.silent.len()), (1, 1, 0));
 }

@@ -32,6 +32,12 @@ impl Error {
         self.code() == Some(404)
     }
 
+    /// Says whether somebody else wrote, made or deleted the object first: no wait helps, a look does.
+    #[must_use]
+    pub fn is_of_another(&self) -> bool {
+        self.is_conflict() || self.is_missing()
+    }
+
     /// A word for metrics.
     #[must_use]
     pub fn outcome(&self) -> &'static str {

@@ -39,7 +39,7 @@ impl Forgetter {
             let params = DeleteParams::default().preconditions(preconditions);
             match call(self.api.delete(name.as_str(), &params)).await {
                 Ok(_) => info!(node = %name, "NodeTrust of a node long gone deleted"),
-                Err(error) if error.is_conflict() || error.is_missing() => {}
+                Err(error) if error.is_of_another() => {}
                 Err(error) => {
                     warn!(node = %name, error = %Chain(&error), "NodeTrust could not be deleted");
                 }

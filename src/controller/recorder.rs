@@ -1,5 +1,6 @@
 //! The task that writes NodeTrusts: losses of trust before gains, one write per node at a time.
 
+mod job;
 mod queue;
 
 use std::sync::Arc;
@@ -10,14 +11,14 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::api::node_trust::{NodeTrust, NodeTrustSpec, NodeTrustStatus};
 use crate::clock::Clock;
 use crate::domain::transition::{Answer, Facts, answer, observe, silent};
-use crate::domain::{NodeName, Pool, Record, Verdict};
+use crate::domain::{NodeName, Pool, Record, Verdict, backoff};
 use crate::store::Kept;
 use crate::telemetry::Chain;
 
@@ -25,10 +26,15 @@ use super::call::{Error, call};
 use super::events::{Events, Notice};
 use super::metrics::{Metrics, OfOutcome};
 
+use job::{Job, Settled, goes_on};
 use queue::Queue;
 
 /// How many writes may be under way at once.
 pub const CONCURRENCY: usize = 16;
+
+/// How many more of those that failed before: however many writes fail for ever, no other waits for
+/// them.
+const AGAIN: usize = 4;
 
 /// How often a write is tried: with the waits between, about half a minute.
 const ATTEMPTS: u32 = 7;
@@ -78,6 +84,14 @@ pub struct Done {
     pub kept: Option<Arc<Kept>>,
 }
 
+/// How a write ended.
+enum Ended {
+    /// For good.
+    Done(Done),
+    /// It may be tried again.
+    Failed(Box<Job>),
+}
+
 /// Everything a write needs.
 #[derive(Clone, Debug)]
 pub struct Recorder {
@@ -106,35 +120,67 @@ impl Recorder {
         done: mpsc::UnboundedSender<Done>,
     ) {
         let mut queue = Queue::default();
-        let mut running: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
+        let slots = Semaphore::new(AGAIN);
+        let mut running: FuturesUnordered<BoxFuture<'_, Ended>> = FuturesUnordered::new();
+        let mut failed: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
         let mut open = true;
         loop {
             while running.len() < CONCURRENCY {
                 let Some(write) = queue.pop() else { break };
-                running.push(Box::pin(self.record(write)));
+                running.push(Box::pin(self.record(Job::from(write))));
             }
             // Only now: the last write to end may have made way for another of its node.
-            if !open && running.is_empty() {
+            if !open && running.is_empty() && failed.is_empty() {
                 return;
             }
-            tokio::select! {
-                Some(finished) = running.next() => {
-                    queue.finish(&finished);
-                    // The attestor is gone only when the process ends.
-                    drop(done.send(finished));
-                }
-                write = writes.recv(), if open => match write {
-                    Some(write) => queue.push(write),
-                    None => open = false,
+            let finished = tokio::select! {
+                Some(ended) = running.next() => match ended {
+                    Ended::Done(finished) => finished,
+                    Ended::Failed(job) => {
+                        failed.push(Box::pin(self.persist(*job, &slots)));
+                        continue;
+                    }
                 },
+                Some(finished) = failed.next() => finished,
+                write = writes.recv(), if open => {
+                    open = write.is_some();
+                    write.into_iter().for_each(|write| queue.push(write));
+                    continue;
+                },
+            };
+            queue.finish(&finished);
+            // The attestor is gone only when the process ends.
+            drop(done.send(finished));
+        }
+    }
+
+    /// Tries again after a wait, longer each time.
+    async fn persist(&self, mut job: Job, slots: &Semaphore) -> Done {
+        loop {
+            sleep(backoff::service(job.attempts).unsigned_abs()).await;
+            // Never closed; if it were, the attempt would merely be one too many at once.
+            let _slot = slots.acquire().await;
+            match self.record(job).await {
+                Ended::Done(done) => return done,
+                Ended::Failed(again) => job = *again,
             }
         }
     }
 
-    async fn record(&self, write: Write) -> Done {
+    async fn record(&self, mut job: Job) -> Ended {
+        match self.try_record(&mut job).await {
+            Err(error) if job.attempts < ATTEMPTS => {
+                self.count(error.outcome());
+                Ended::Failed(Box::new(job))
+            }
+            result => Ended::Done(self.done(&job.write, result)),
+        }
+    }
+
+    fn done(&self, write: &Write, result: Result<Option<Arc<Kept>>, Error>) -> Done {
         let name = write.name.clone();
         let before = write.base.record.verdict;
-        let kept = match self.try_record(&write).await {
+        let kept = match result {
             Ok(Some(kept)) => {
                 self.count("ok");
                 self.announce(&name, before, &kept);
@@ -153,58 +199,46 @@ impl Recorder {
         Done { name, kept }
     }
 
-    /// Applies the change to the newest record there is, until a write goes through. Nothing if an
-    /// answer does not count for that record any more.
-    async fn try_record(&self, write: &Write) -> Result<Option<Arc<Kept>>, Error> {
-        let mut base = Arc::clone(&write.base);
-        let mut sent = None;
-        let mut attempt = 0;
+    /// Applies the change to the newest record there is, until a write goes through or fails for another
+    /// reason than that somebody else wrote. Nothing if an answer does not count for that record any
+    /// more.
+    async fn try_record(&self, job: &mut Job) -> Result<Option<Arc<Kept>>, Error> {
         loop {
-            match self.attempt(write, base, &mut sent).await {
-                Ok(kept) => return Ok(Some(kept)),
-                Err(error) if attempt + 1 >= ATTEMPTS => return Err(error),
-                Err(error) if error.is_conflict() || error.is_missing() => {}
-                Err(error) => self.pause(&error, attempt).await,
+            if job.attempts > 0 {
+                job.base = self.read_again(job).await?;
+                match job.settled(self.clock.wall()) {
+                    Some(Settled::AsSent) => return Ok(Some(Arc::clone(&job.base))),
+                    Some(Settled::Overtaken) => return Ok(None),
+                    None => {}
+                }
             }
-            attempt += 1;
-            base = self.read_again(write, &mut attempt).await?;
-            match settled(write, &base, sent.as_ref(), self.clock.wall()) {
-                Some(Settled::AsSent) => return Ok(Some(base)),
-                Some(Settled::Overtaken) => return Ok(None),
-                None => {}
+            job.attempts += 1;
+            match self.attempt(job).await {
+                Err(error) if error.is_of_another() && job.attempts < ATTEMPTS => {}
+                result => return result.map(Some),
             }
         }
     }
 
-    /// Waits after a failure, longer each time.
-    async fn pause(&self, error: &Error, attempt: u32) {
-        self.count(error.outcome());
-        sleep(crate::domain::backoff::service(attempt + 1).unsigned_abs()).await;
-    }
-
-    /// Applies the change to `base` and writes it; `sent` is then what was sent, whether or not the
-    /// API server's answer comes.
-    async fn attempt(
-        &self,
-        write: &Write,
-        base: Arc<Kept>,
-        sent: &mut Option<Record>,
-    ) -> Result<Arc<Kept>, Error> {
+    /// Applies the change and writes it; `sent` is then what was sent, whether or not the API server's
+    /// answer comes.
+    async fn attempt(&self, job: &mut Job) -> Result<Arc<Kept>, Error> {
         let now = self.clock.wall();
-        let record = write.change.apply(&base, now);
+        let (name, base) = (&job.write.name, Arc::clone(&job.base));
+        let record = job.write.change.apply(&base, now);
         if !record.tells_more_than(&base.record) {
             return Ok(base);
         }
         let base = if base.version.is_empty() {
-            self.create(&write.name, &base).await?
+            self.create(name, &base).await?
         } else {
             base
         };
         let status = NodeTrustStatus::of(&record, &base.conditions, base.generation, now);
-        *sent = Some(Record::from(&status));
+        job.sent = Some(Record::from(&status));
         let object = NodeTrust {
             metadata: ObjectMeta {
-                name: Some(write.name.to_string()),
+                name: Some(name.to_string()),
                 resource_version: Some(base.version.clone()),
                 uid: Some(base.uid.clone()),
                 ..ObjectMeta::default()
@@ -212,21 +246,19 @@ impl Recorder {
             spec: NodeTrustSpec::default(),
             status: Some(status),
         };
-        let (name, params) = (write.name.as_str(), PostParams::default());
-        let written = call(self.api.replace_status(name, &params, &object)).await?;
-        Ok(Arc::new(Kept::from(&written)))
+        let params = PostParams::default();
+        let written = self.api.replace_status(name.as_str(), &params, &object);
+        Ok(Arc::new(Kept::from(&call(written).await?)))
     }
 
-    /// The record as the API server has it, tried as often as the write itself: nothing may be
-    /// decided from a record that was made up.
-    async fn read_again(&self, write: &Write, attempt: &mut u32) -> Result<Arc<Kept>, Error> {
-        loop {
-            match self.read(&write.name).await {
-                Ok(kept) => return Ok(goes_on(write, kept)),
-                Err(error) if *attempt + 1 >= ATTEMPTS => return Err(error),
-                Err(error) => self.pause(&error, *attempt).await,
+    /// The record as the API server has it: nothing may be decided from a record that was made up.
+    async fn read_again(&self, job: &mut Job) -> Result<Arc<Kept>, Error> {
+        match self.read(&job.write.name).await {
+            Ok(kept) => Ok(goes_on(&job.write, kept)),
+            Err(error) => {
+                job.attempts += 1;
+                Err(error)
             }
-            *attempt += 1;
         }
     }
 
@@ -272,39 +304,6 @@ impl Recorder {
             .get_or_create(&OfOutcome { outcome })
             .inc();
     }
-}
-
-/// What was believed of a node that had no NodeTrust goes on in one that has no status yet: it was
-/// made for this write.
-fn goes_on(write: &Write, read: Arc<Kept>) -> Arc<Kept> {
-    let is_new = write.base.version.is_empty() && read.record == Record::default();
-    if !is_new || read.version.is_empty() {
-        return read;
-    }
-    Arc::new(Kept {
-        record: write.base.record.clone(),
-        ..Kept::clone(&read)
-    })
-}
-
-/// Why a write that failed needs no other try.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Settled {
-    /// It went through, and only the API server's answer was lost.
-    AsSent,
-    /// The service's answer does not count for the record that is there now.
-    Overtaken,
-}
-
-/// Says whether a write that failed needs no other try, now that `read` was read and `sent` had been
-/// sent: counting one answer twice could end `untrusted`.
-fn settled(write: &Write, read: &Kept, sent: Option<&Record>, now: Timestamp) -> Option<Settled> {
-    if sent == Some(&read.record) {
-        return Some(Settled::AsSent);
-    }
-    let is_answer = matches!(write.change, Change::Answered(..));
-    let counts = write.change.apply(read, now) != read.record;
-    (is_answer && !counts).then_some(Settled::Overtaken)
 }
 
 #[cfg(test)]

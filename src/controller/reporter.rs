@@ -184,7 +184,7 @@ async fn write<S: Serialize>(api: &Api<DynamicObject>, raw: &DynamicObject, stat
     match call(api.replace_status(&name, &PostParams::default(), &object)).await {
         Ok(_) => debug!(object = name, "status written"),
         // Somebody changed the object: the next look sees what it is now.
-        Err(error) if error.is_conflict() || error.is_missing() => {}
+        Err(error) if error.is_of_another() => {}
         Err(error) => warn!(object = name, error = %Chain(&error), "status could not be written"),
     }
 }

@@ -93,16 +93,23 @@ fn invariant_2_an_answer_whose_write_went_through_unheard_is_not_counted_again()
     let write = good_answer();
     let now = crate::domain::fixtures::at(1);
     let sent = write.change.apply(&write.base, now);
-    let there = |record: &Record| Kept {
-        record: record.clone(),
-        ..Kept::clone(&write.base)
+    let settled = |there: &Record| {
+        let base = Kept {
+            record: there.clone(),
+            ..Kept::clone(&write.base)
+        };
+        let job = Job {
+            base: Arc::new(base),
+            sent: Some(sent.clone()),
+            ..Job::from(write.clone())
+        };
+        job.settled(now)
     };
 
     assert_eq!((sent.verdict, sent.streak), (Verdict::Untrusted, 1));
-    let unheard = settled(&write, &there(&sent), Some(&sent), now);
-    assert_eq!(unheard, Some(Settled::AsSent));
-    let not_written = settled(&write, &write.base, Some(&sent), now);
+    assert_eq!(settled(&sent), Some(Settled::AsSent), "unheard");
+    let not_written = settled(&write.base.record);
     assert_eq!(not_written, None, "the write is to be tried again");
-    let rebooted = settled(&write, &there(&Record::default()), Some(&sent), now);
+    let rebooted = settled(&Record::default());
     assert_eq!(rebooted, Some(Settled::Overtaken));
 }

@@ -217,6 +217,29 @@ async fn a_server_that_stays_away_ends_a_write_after_seven_tries_and_not_the_run
 }
 
 #[tokio::test(start_paused = true)]
+async fn however_many_writes_fail_for_ever_no_other_waits_for_them() {
+    let server = Server::default();
+    let write = |name: &str| {
+        let base = server.keep(name, &known(name, Verdict::Unknown));
+        answered(&base, Outcome::Trusted, 1)
+    };
+    let refused: Vec<_> = (0..3 * CONCURRENCY).map(|n| format!("n{n}")).collect();
+    let mut writes: Vec<_> = refused.iter().map(|name| write(name)).collect();
+    refused.iter().for_each(|name| server.refuse(name));
+    writes.push(write("a"));
+
+    let ran = run(&server, writes).await;
+
+    assert_eq!(ran.done[0].name, "a".into());
+    assert_eq!((ran.count("ok"), ran.done.len()), (1, refused.len() + 1));
+    let asked = server.asked();
+    let tries = asked.iter().filter(|it| *it == "PUT n0").count();
+    assert_eq!(tries, 7);
+    let at = |request: &str| asked.iter().position(|it| it.starts_with(request));
+    assert!(at("PUT a") < at("GET"), "nothing was tried again before");
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_change_of_a_verdict_is_told_once_and_nothing_else_is() {
     let server = Server::default();
     let base = server.keep("a", &known("a", Verdict::Unknown));

@@ -99,7 +99,7 @@ pub fn pool(
     let ready = (
         Type::Ready,
         state.trouble.as_ref(),
-        "every part of the pool can be used",
+        usable(pool.map(|(pool, ..)| pool)),
     );
     let mut say = |seen| next.conditions = condition::set(&next.conditions, seen, now);
     say(good(ready, state.generation));
@@ -183,6 +183,17 @@ pub fn service(
         }
     }
     next
+}
+
+/// What a pool that can be used says of what it withholds.
+const fn usable(pool: Option<&Pool>) -> &'static str {
+    match pool {
+        Some(Pool { paused: true, .. }) => {
+            "paused: no host is asked about, no Node is written, and what is known expires"
+        }
+        Some(Pool { dry_run: true, .. }) => "dry run: no taint is written",
+        _ => "every part of the pool can be used",
+    }
 }
 
 /// A condition that is True while there is no trouble.

@@ -13,9 +13,9 @@ pub fn host(failures: u32) -> SignedDuration {
     )
 }
 
-/// The wait before a service is asked at all after `failures` requests in a row that told nothing:
-/// 1, 2, 4, then 8 seconds, so that every node is right again within 10 seconds and one interval of
-/// the service's return (invariant 8 of the design).
+/// The wait before a service is asked at all after `failures` requests in a row that told nothing, or
+/// the API server for an object whose writes fail: 1, 2, 4, then 8 seconds, so that every node is right
+/// again within 10 seconds and one interval of the service's return (invariant 8 of the design).
 #[must_use]
 pub fn service(failures: u32) -> SignedDuration {
     doubled(

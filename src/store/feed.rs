@@ -113,8 +113,36 @@ fn keep(object: &DynamicObject) -> (NodeName, Arc<Kept>) {
         Ok(trust) => Kept::from(&trust),
         Err(error) => {
             warn!(node = %name, %error, "NodeTrust cannot be read");
-            Kept::default()
+            Kept::foreign(&object.metadata)
         }
     };
     (name, Arc::new(kept))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::{Record, Verdict};
+
+    #[test]
+    fn a_record_with_a_word_of_a_later_version_is_known_to_be_there_and_nothing_else() {
+        let kept_of = |verdict: &str| {
+            let object = json!({
+                "apiVersion": "trustpool.dev/v1alpha1",
+                "kind": "NodeTrust",
+                "metadata": {"name": "a", "uid": "u", "resourceVersion": "7"},
+                "spec": {},
+                "status": {"verdict": verdict, "reason": "FailedAttestation", "message": "-"},
+            });
+            keep(&serde_json::from_value(object).unwrap()).1
+        };
+
+        let (known, later) = (kept_of("untrusted"), kept_of("half-trusted"));
+
+        assert!(!known.foreign && known.record.verdict == Verdict::Untrusted);
+        assert!(later.foreign && later.record == Record::default());
+        assert_eq!(later.version, "7");
+    }
 }

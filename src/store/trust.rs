@@ -1,6 +1,7 @@
 //! A NodeTrust as it is kept.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::ObjectMeta;
 
 use crate::api::{Invalid, NodeTrust};
 use crate::domain::{Orders, Record};
@@ -22,6 +23,23 @@ pub struct Kept {
     pub conditions: Vec<Condition>,
     /// What on it cannot be read, and is ignored.
     pub unreadable: Option<Invalid>,
+    /// It was written by a later version, and cannot be read at all: its node is refused, and neither is
+    /// written to.
+    pub foreign: bool,
+}
+
+impl Kept {
+    /// What is kept of a NodeTrust that cannot be read.
+    #[must_use]
+    pub fn foreign(metadata: &ObjectMeta) -> Self {
+        Self {
+            version: metadata.resource_version.clone().unwrap_or_default(),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            generation: metadata.generation,
+            foreign: true,
+            ..Self::default()
+        }
+    }
 }
 
 impl From<&NodeTrust> for Kept {
@@ -38,6 +56,7 @@ impl From<&NodeTrust> for Kept {
             generation: object.metadata.generation,
             conditions: conditions.unwrap_or_default(),
             unreadable: object.attest().err(),
+            foreign: false,
         }
     }
 }

@@ -93,6 +93,22 @@ fn a_pool_says_when_its_last_round_ended_and_one_interval_after_its_start_the_ne
 }
 
 #[test]
+fn a_pool_that_withholds_something_says_what() {
+    let table = [
+        (json!({}), "every part"),
+        (json!({"dryRun": true}), "dry run"),
+        (json!({"dryRun": true, "paused": true}), "paused"),
+    ];
+    for (spec, begins) in table {
+        let setup = configured(&[raw_pool("default", &spec)]);
+        let ready = condition(&said(&setup, "default", &Tale::default(), None), "Ready");
+
+        let expected = format!("True/AsExpected: {begins}");
+        assert!(ready.starts_with(&expected), "{spec}: {ready}");
+    }
+}
+
+#[test]
 fn the_oldest_verdict_is_one_that_counts_and_whose_node_exists() {
     let setup = configured(&[]);
     let gone = kept(&node("gone", "b"), Verdict::Trusted, Reason::Attested);

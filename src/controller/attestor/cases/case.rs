@@ -110,7 +110,7 @@ impl Case {
         self.boots.follow(&node.boot_id, &self.kept.record);
         // What is seen meanwhile is seen again once one of them is over: whatever a kubelet reports, and
         // however often, no more waits to be written.
-        if self.writing >= MOST_WRITES {
+        if self.writing >= MOST_WRITES || self.kept.foreign {
             return None;
         }
         self.change(&node.name, Change::Observed(Box::new(facts)), now)
@@ -224,13 +224,14 @@ impl Case {
         self.askable = askable;
     }
 
-    /// A node is asked about while it is Ready, has an identity, and nobody paused it or its pool.
+    /// A node is asked about while it is Ready, has an identity, nobody paused it or its pool, and its
+    /// record can be read.
     fn askable(&self, node: &Node, facts: &Facts, setup: &Setup) -> Option<PoolName> {
         let membership = facts.pool.as_ref()?;
         let pool = &setup.pool(&membership.pool)?.pool;
         let provider = setup.services.get(&pool.service)?.provider.is_ok();
         let ready = node.readiness == Readiness::Ready && facts.identity.is_ok();
-        let paused = pool.paused || self.kept.orders.paused;
+        let paused = pool.paused || self.kept.orders.paused || self.kept.foreign;
         (ready && provider && !paused).then(|| pool.name.clone())
     }
 }
@@ -256,5 +257,5 @@ fn is_unremarkable(kept: &Kept) -> bool {
         || orders.accept.is_some()
         || orders.paused;
     let evident = kept.record.hold.is_some() || kept.record.verdict == Verdict::Untrusted;
-    !ordered && !evident && !kept.version.is_empty()
+    !ordered && !evident && !kept.foreign && !kept.version.is_empty()
 }

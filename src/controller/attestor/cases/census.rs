@@ -20,8 +20,13 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of `node`, of which `kept` is known; nothing outside every pool.
+    /// The place of `node`, of which `kept` is known; nothing outside every pool, nor while the pool
+    /// that it is known in cannot be read: no other takes it over for that.
     pub fn of(node: &Node, kept: &Kept, setup: &Setup) -> Option<Self> {
+        let known = kept.record.pool.as_ref();
+        if known.is_some_and(|pool| setup.unreadable.contains(pool)) {
+            return None;
+        }
         let pool = pools(setup, node).0?;
         Some(Self {
             pool: pool.pool.name.clone(),

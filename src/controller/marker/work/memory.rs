@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::mark;
-use crate::domain::{Now, Reason, Record, Verdict};
+use crate::domain::{Now, Reason, Record, Verdict, backoff, mark};
 use crate::store::{Entry, Kept, Tracked, is_later};
 
 use super::queues::Turn;
@@ -16,9 +15,6 @@ use super::{Job, Mark};
 /// How much later than labels and taint the condition is written. By then every replica has seen the
 /// record, and the condition's change wakes the pods that one of them refused too soon.
 const LATER: Duration = Duration::from_secs(1);
-
-/// How long a Node is left alone after a write to it failed.
-const REST: Duration = Duration::from_secs(1);
 
 /// What is remembered of a Node.
 #[derive(Debug, Default)]
@@ -35,6 +31,8 @@ pub struct Memory {
     pub busy: bool,
     /// A write failed: none before this uptime.
     rests_until: Option<Duration>,
+    /// How many writes failed in a row.
+    failures: u32,
     /// The version that our last write made; older ones are not looked at.
     version: String,
     /// The condition that is wanted, and since when (uptime).
@@ -89,12 +87,16 @@ impl Memory {
     /// Takes note of a write that was over at `uptime`.
     pub fn finish(&mut self, mark: &Mark, version: Option<String>, uptime: Duration) {
         self.busy = false;
-        let failed = version.is_none();
-        self.rests_until = failed.then(|| uptime.saturating_add(REST));
-        if let Some(version) = version {
-            self.version = version;
-            self.lapsed &= !matches!(mark, Mark::Condition("True", _));
-        }
+        let Some(version) = version else {
+            self.failures = self.failures.saturating_add(1);
+            let rest = backoff::service(self.failures).unsigned_abs();
+            self.rests_until = Some(uptime.saturating_add(rest));
+            return;
+        };
+        self.failures = 0;
+        self.rests_until = None;
+        self.version = version;
+        self.lapsed &= !matches!(mark, Mark::Condition("True", _));
     }
 
     /// Notes a gain after a time in which the gates refused by the clock alone.

@@ -126,14 +126,14 @@ pub fn pool<'a>(setup: &'a Setup, record: &Record, node: &'a Tracked) -> Option<
     recorded.or_else(|| pools(setup, &node.node).0)
 }
 
-/// A pool that cannot be read is as good as paused: what it wants is not known.
+/// A pool or record that cannot be read is as good as paused: what it wants is not known.
 pub fn is_paused(setup: &Setup, kept: &Kept, pool: Option<&PoolSetup>) -> bool {
     let unreadable = kept
         .record
         .pool
         .as_ref()
         .is_some_and(|name| setup.unreadable.contains(name));
-    kept.orders.paused || unreadable || pool.is_some_and(|pool| pool.pool.paused)
+    kept.orders.paused || kept.foreign || unreadable || pool.is_some_and(|pool| pool.pool.paused)
 }
 
 /// The breaker of every pool.

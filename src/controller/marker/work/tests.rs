@@ -147,7 +147,7 @@ fn losses_come_first_then_gains_and_conditions_two_at_a_time() {
 }
 
 #[test]
-fn a_node_whose_write_failed_is_left_alone_for_a_second() {
+fn a_node_whose_writes_fail_is_left_alone_longer_each_time() {
     let mut work = Work::default();
     let nodes = snapshot(vec![("a", entry("a", Verdict::Trusted, None, None))]);
     let setup = setup();
@@ -161,7 +161,20 @@ fn a_node_whose_write_failed_is_left_alone_for_a_second() {
     assert_eq!(names(&pop_all(&mut work)), Vec::<&str>::new());
 
     work.look(&nodes, &setup, at(1_010));
-    assert_eq!(names(&pop_all(&mut work)), ["a"]);
+    let jobs = pop_all(&mut work);
+    assert_eq!(names(&jobs), ["a"]);
+    work.finish(&jobs[0], None, at(1_020).uptime);
+    let again = work.look(&nodes, &setup, at(1_030));
+    assert_eq!(again, Some(Duration::from_millis(3_020)));
+
+    work.look(&nodes, &setup, at(3_020));
+    let jobs = pop_all(&mut work);
+    work.finish(&jobs[0], Some("0".to_owned()), at(3_030).uptime);
+    work.look(&nodes, &setup, at(3_030));
+    let jobs = pop_all(&mut work);
+    work.finish(&jobs[0], None, at(3_040).uptime);
+    let again = work.look(&nodes, &setup, at(3_050));
+    assert_eq!(again, Some(Duration::from_millis(4_040)), "anew");
 }
 
 #[test]

@@ -299,3 +299,52 @@ fn invariant_9_however_often_a_kubelet_reports_another_boot_little_waits_to_be_w
         "the last boot is recorded once there is room"
     );
 }
+
+#[test]
+fn no_pool_takes_over_the_nodes_of_one_that_cannot_be_read() {
+    for readable in [true, false] {
+        let mut setup = usable();
+        if !readable {
+            setup.unreadable = vec!["older".into()];
+        }
+        let (mut cases, setup) = (Cases::default(), Arc::new(setup));
+        let a = node("a", "b");
+        let mut of_older = kept(&a, Verdict::Trusted, Reason::Attested);
+        of_older.record.pool = Some("older".into());
+
+        let seen = (Some(a), Some(of_older));
+        look(&mut cases, &setup, seen, 5);
+
+        let place = cases.incarnation(&name(), &"default".into());
+        assert_eq!(place.is_some(), readable);
+    }
+}
+
+#[test]
+fn a_node_whose_record_a_later_version_wrote_is_neither_asked_about_nor_written() {
+    let (mut cases, setup) = (Cases::default(), Arc::new(usable()));
+    let metadata = kube::api::ObjectMeta {
+        resource_version: Some("1".to_owned()),
+        ..Default::default()
+    };
+    let foreign = || Some(Kept::foreign(&metadata));
+    for (second, boot) in [(5, "b"), (6, "b2")] {
+        let writes = look(
+            &mut cases,
+            &setup,
+            (Some(node("a", boot)), foreign()),
+            second,
+        );
+
+        assert!(writes.is_empty(), "{writes:?}");
+        assert!(cases.incarnation(&name(), &"default".into()).is_none());
+    }
+    look(&mut cases, &setup, (None, foreign()), 7);
+    assert!(cases.forgettable(at(7 + 90_000)).is_empty());
+
+    let a = node("a", "b2");
+    let mut read = kept(&a, Verdict::Trusted, Reason::Attested);
+    read.version = "2".to_owned();
+    look(&mut cases, &setup, (Some(a), Some(read)), 8);
+    assert!(cases.incarnation(&name(), &"default".into()).is_some());
+}

@@ -62,7 +62,15 @@ fn nothing_is_written_while_the_node_or_its_pool_is_paused_or_unreadable() {
     paused.pools[0].pool.paused = true;
     let mut unreadable = usable();
     unreadable.unreadable = vec!["default".into()];
-    for (kept, setup) in [(&ordered, usable()), (&plain, paused), (&plain, unreadable)] {
+    let mut foreign = plain.clone();
+    foreign.foreign = true;
+    let table = [
+        (&ordered, usable()),
+        (&foreign, usable()),
+        (&plain, paused),
+        (&plain, unreadable),
+    ];
+    for (kept, setup) in table {
         let setup = Arc::new(setup);
         let all = snapshot([("a", entry(Some(a.clone()), Some(kept.clone())))]);
         let mut work = Work::default();

@@ -18,7 +18,7 @@ use crate::{ControlPlane, Identity, NodeBuilder, Nodes, Simulator, Trustpool, ev
 pub use setup::Setup;
 
 /// How long anything may take that should take a second or two.
-pub const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// A world of a test.
 pub struct World {

@@ -106,7 +106,8 @@ fn row(what: String, count: usize, pairs: &[Pair]) -> Row {
         Goal::at_most(1.5, ratio, "p99 at most 1.5 × floor")
     } else {
         let own = Interval::of(pairs.iter().map(|pair| p99(&pair.ours)).collect());
-        Goal::at_most(1.0, own, "p99 under 1 ms")
+        let text = format!("p99 under 1 ms: {:.2}–{:.2}", own.low, own.high);
+        Goal::at_most(1.0, own, &text)
     };
     let limit = limit(&ours, &floor);
     Row {

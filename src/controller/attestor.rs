@@ -309,3 +309,6 @@ impl Attestor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

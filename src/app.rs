@@ -182,7 +182,9 @@ async fn client(config: &Config) -> anyhow::Result<Client> {
                 .with_context(|| format!("failed to read `--kubeconfig {}`", path.display()))?;
             kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?
         }
-        None => kube::Config::infer().await?,
+        None => kube::Config::infer().await.context(
+            "found no cluster: not in a pod, and no kubeconfig; name one with `--kubeconfig`",
+        )?,
     };
     connection.default_retry = false;
     Ok(Client::try_from(connection)?)

@@ -77,7 +77,8 @@ struct Run {
     #[arg(
         long,
         value_name = "FILTER",
-        default_value = "info",
+        // What kube's client reports there is an error that we report with what follows from it.
+        default_value = "info,kube_client::client::builder=off",
         env = "TRUSTPOOL_LOG"
     )]
     log: String,

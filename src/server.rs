@@ -38,8 +38,8 @@ pub enum Error {
     },
     /// Without TLS, whoever reaches the port may ask; so nobody but this machine may reach it.
     #[error(
-        "flag `--extender-listen` is `{address}`, which is not a loopback address: without TLS \
-         files the extender listens on loopback only, such as 127.0.0.1:9470"
+        "flag `--extender-listen` is `{address}`, which is not a loopback address: the extender \
+         speaks HTTP without TLS, so it listens on loopback only, such as 127.0.0.1:9470"
     )]
     NotLoopback {
         /// The address.

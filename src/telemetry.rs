@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::fs::File;
+use std::process::ExitCode;
 use std::sync::Mutex;
 
 use tracing::Dispatch;
@@ -53,19 +54,40 @@ pub fn to_file(file: File, filter: &str) -> Dispatch {
     Dispatch::new(builder.finish())
 }
 
-/// Prints an error and all its causes, `: ` between them.
+/// What a program ends with: an error goes to standard error, in one line.
+#[expect(
+    clippy::print_stderr,
+    reason = "a mistyped log filter is one of the errors, so the log may not be there yet"
+)]
+#[must_use]
+pub fn exit_code(ended: anyhow::Result<()>) -> ExitCode {
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", Chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints an error and all its causes, `: ` between them, but for those that were printed already:
+/// many an error quotes its cause.
 #[derive(Debug)]
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut said = self.0.to_string();
         let mut cause = self.0.source();
         while let Some(error) = cause {
-            write!(f, ": {error}")?;
+            let text = error.to_string();
+            if !said.contains(&text) {
+                said.push_str(": ");
+                said.push_str(&text);
+            }
             cause = error.source();
         }
-        Ok(())
+        f.write_str(&said)
     }
 }
 
@@ -82,5 +104,7 @@ mod tests {
             Chain(&*error).to_string(),
             "asking `oat`: connection refused"
         );
+        let quoted = anyhow::anyhow!("not found").context("no file (not found)");
+        assert_eq!(Chain(quoted.as_ref()).to_string(), "no file (not found)");
     }
 }

@@ -10,21 +10,11 @@ use tokio_util::sync::CancellationToken;
 use trustpool::clock::Clock;
 use trustpool::simulator::args::Args;
 use trustpool::simulator::run;
-use trustpool::telemetry::{Colour, Format, init};
+use trustpool::telemetry::{Colour, Format, exit_code, init};
 
 #[tokio::main]
-#[expect(
-    clippy::print_stderr,
-    reason = "a mistyped `--log` is one of the errors, so the log may not be there yet"
-)]
 async fn main() -> ExitCode {
-    match play(Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(play(Args::parse()).await)
 }
 
 /// Plays the service until SIGTERM or SIGINT.

@@ -84,8 +84,8 @@ mod tests {
 
         assert_eq!(
             error.to_string(),
-            "flag `--extender-listen` is `0.0.0.0:9470`, which is not a loopback address: without \
-             TLS files the extender listens on loopback only, such as 127.0.0.1:9470"
+            "flag `--extender-listen` is `0.0.0.0:9470`, which is not a loopback address: the \
+             extender speaks HTTP without TLS, so it listens on loopback only, such as 127.0.0.1:9470"
         );
     }
 

@@ -17,6 +17,8 @@ pub enum Due {
     Expiring,
     /// Its request failed, and its wait is over.
     Failed,
+    /// Its attestation ends before it would be due: it was given under another interval or validity.
+    Lapsing,
     /// It was never asked about.
     New,
     /// The service answered that it is still at work.
@@ -35,6 +37,12 @@ impl Due {
             self,
             Self::ByHand | Self::Changed | Self::New | Self::ReadyAgain
         )
+    }
+
+    /// Says whether the node may come along with others before it is due.
+    #[must_use]
+    pub const fn may_be_early(self) -> bool {
+        matches!(self, Self::Expiring | Self::Lapsing)
     }
 
     /// Says whether others that are due soon come along. A failing host brings nobody.
@@ -61,6 +69,15 @@ impl Subject<'_> {
     #[must_use]
     pub fn pulls(&self) -> bool {
         self.record.verdict == Verdict::Trusted
+    }
+
+    /// How long after its question an attestation is to be renewed at the latest: two thirds of its
+    /// life, which leaves time for another try. Longer than the interval unless the pool changed.
+    fn renewal(&self) -> Option<SignedDuration> {
+        let record = self.record;
+        let life = record.expires_at?.duration_since(record.requested_at?);
+        let third = life.checked_div(3).unwrap_or_default();
+        (record.verdict == Verdict::Trusted).then(|| third.saturating_mul(2))
     }
 
     /// Says whether the node may be asked about before it is due.
@@ -103,6 +120,9 @@ pub fn due(
         return (earliest, Due::New);
     };
     let since = |at: Option<Timestamp>| at.filter(|at| *at > asked && has_been(*at, now));
+    if let Some(by_hand) = since(subject.orders.attest) {
+        return (earliest.max(by_hand), Due::ByHand);
+    }
     if memory.is_suspect() {
         return (
             earliest.max(after(asked, backoff::host(memory.failures()))),
@@ -118,21 +138,23 @@ pub fn due(
     if let Some(ready) = since(subject.record.ready_since) {
         return (earliest.max(ready), Due::ReadyAgain);
     }
-    if let Some(by_hand) = since(subject.orders.attest) {
-        return (earliest.max(by_hand), Due::ByHand);
-    }
     if memory.outcome() == Some(Outcome::HostPending) {
         return (earliest, Due::Pending);
     }
     let interval = pool.interval.max(SignedDuration::from_secs(1));
-    (earliest.max(after(asked, interval)), Due::Expiring)
+    match subject.renewal().filter(|renewal| *renewal < interval) {
+        Some(renewal) => (earliest.max(after(asked, renewal)), Due::Lapsing),
+        None => (earliest.max(after(asked, interval)), Due::Expiring),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::agenda::{Agenda, Blame};
     use crate::domain::fixtures::{at, pool};
     use crate::domain::plan::tests::{new_record, trusted_record};
+    use crate::domain::plan::{Batch, Item, Lane};
 
     fn due_of(record: &Record) -> (Timestamp, Due) {
         let subject = Subject {
@@ -175,6 +197,72 @@ mod tests {
 
         assert_eq!(due_at(orders(900), 8), (at(300), Due::Expiring));
         assert_eq!(due_at(orders(100), 100), (at(100), Due::ByHand));
+    }
+
+    #[test]
+    fn who_failed_alone_is_asked_about_by_hand_before_its_wait_is_over() {
+        let record = trusted_record(0);
+        let mut agenda = Agenda::default();
+        let item = Item {
+            name: "a".into(),
+            pool: pool().name,
+            due: Due::New,
+        };
+        let batch = Batch {
+            service: pool().service,
+            items: vec![item],
+            lane: Lane::Fast,
+            halvings: 0,
+        };
+        agenda.begin(&batch, false, at(0));
+        agenda.failed(&batch, Blame::Hosts, at(5));
+        let due_at = |attest: Option<i64>| {
+            let orders = Orders {
+                attest: attest.map(at),
+                ..Orders::default()
+            };
+            let subject = Subject {
+                name: &"a".into(),
+                record: &record,
+                orders: &orders,
+            };
+            due(&subject, agenda.memory(&"a".into()), &pool(), at(40))
+        };
+
+        assert_eq!(due_at(None), (at(60), Due::Failed));
+        assert_eq!(due_at(Some(0)), (at(60), Due::Failed), "asked since");
+        assert_eq!(due_at(Some(10)), (at(30), Due::ByHand));
+    }
+
+    /// The pool's interval was 10 s, or the node was in another pool, when it was attested.
+    #[test]
+    fn an_attestation_that_ends_before_the_next_round_is_renewed_before_it_ends() {
+        let short = Record {
+            expires_at: Some(at(21)),
+            ..trusted_record(0)
+        };
+        let usual = Record {
+            expires_at: Some(at(1_800)),
+            ..trusted_record(0)
+        };
+        let over = Record {
+            verdict: Verdict::Unknown,
+            ..short.clone()
+        };
+        let mut tight = pool();
+        tight.min_interval = SignedDuration::from_secs(1);
+        let due_of = |record| {
+            let subject = Subject {
+                name: &"a".into(),
+                record,
+                orders: &Orders::default(),
+            };
+            due(&subject, &Memory::default(), &tight, at(8))
+        };
+
+        assert_eq!(due_of(&short), (at(14), Due::Lapsing));
+        assert_eq!(due_of(&usual), (at(300), Due::Expiring));
+        assert_eq!(due_of(&over), (at(300), Due::Expiring));
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn gather(
         .any(|(_, _, (when, why))| is_due(*when) && why.brings_along());
     let soon = after(now, pool.interval.checked_div(4).unwrap_or_default());
     for (subject, memory, (when, why)) in idle {
-        let early = why == Due::Expiring && subject.may_be_asked(memory, pool, now);
+        let early = why.may_be_early() && subject.may_be_asked(memory, pool, now);
         let item = |due| Item {
             name: subject.name.clone(),
             pool: pool.name.clone(),

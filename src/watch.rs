@@ -4,6 +4,7 @@
 //! cluster: without them nobody can tell a silent watch from a dead one.
 
 mod mirror;
+mod trimmed;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
 use kube::api::{WatchEvent, WatchParams};
+use kube::core::Request;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
@@ -20,6 +22,8 @@ use crate::domain::backoff;
 use crate::telemetry::Chain;
 
 pub use mirror::Mirror;
+
+use trimmed::Trimmed;
 
 /// How long a connection may bring neither event nor bookmark before it is given up. The API server
 /// sends a bookmark about once a minute.
@@ -80,6 +84,8 @@ where
     })
 }
 
+type Events<K> = BoxStream<'static, kube::Result<WatchEvent<Trimmed<K>>>>;
+
 struct Watch<K> {
     what: &'static str,
     api: Api<K>,
@@ -87,7 +93,7 @@ struct Watch<K> {
     /// Where to go on; `None` to list anew.
     version: Option<String>,
     failures: u32,
-    events: Option<BoxStream<'static, kube::Result<WatchEvent<K>>>>,
+    events: Option<Events<K>>,
 }
 
 impl<K: Clone + Debug + DeserializeOwned + Resource + Send + 'static> Watch<K> {
@@ -125,9 +131,9 @@ impl<K: Clone + Debug + DeserializeOwned + Resource + Send + 'static> Watch<K> {
             self.params.clone()
         };
         let version = self.version.clone().unwrap_or_default();
-        match timeout(SILENCE, self.api.watch(&params, &version)).await {
+        match timeout(SILENCE, open(&self.api, &params, &version)).await {
             Ok(Ok(events)) => {
-                self.events = Some(events.boxed());
+                self.events = Some(events);
                 return listing;
             }
             Ok(Err(error)) => self.fail(&error).await,
@@ -137,13 +143,13 @@ impl<K: Clone + Debug + DeserializeOwned + Resource + Send + 'static> Watch<K> {
     }
 
     /// What an event means, if it means anything.
-    fn read(&mut self, event: WatchEvent<K>) -> Option<Event<K>> {
+    fn read(&mut self, event: WatchEvent<Trimmed<K>>) -> Option<Event<K>> {
         match event {
-            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+            WatchEvent::Added(Trimmed(object)) | WatchEvent::Modified(Trimmed(object)) => {
                 self.follow(object.meta().resource_version.as_deref());
                 Some(Event::Applied(object))
             }
-            WatchEvent::Deleted(object) => {
+            WatchEvent::Deleted(Trimmed(object)) => {
                 self.follow(object.meta().resource_version.as_deref());
                 Some(Event::Deleted(object))
             }
@@ -200,6 +206,22 @@ impl<K: Clone + Debug + DeserializeOwned + Resource + Send + 'static> Watch<K> {
         warn!(what = self.what, error = %Chain(error), wait = ?wait, "watch failed, trying again");
         sleep(wait).await;
     }
+}
+
+/// As [`Api::watch`] does, but for how an object is read.
+async fn open<K>(api: &Api<K>, params: &WatchParams, version: &str) -> kube::Result<Events<K>>
+where
+    K: Clone + Debug + DeserializeOwned + Resource + Send + 'static,
+{
+    let request = Request::new(api.resource_url());
+    let request = if K::metadata_api() {
+        request.watch_metadata(params, version)
+    } else {
+        request.watch(params, version)
+    };
+    let request = request.map_err(kube::Error::BuildRequest)?;
+    let client = api.clone().into_client();
+    Ok(client.request_events(request).await?.boxed())
 }
 
 /// Says whether the API server cannot go on from the version that it was asked to go on from: it has

@@ -215,8 +215,14 @@ impl Attestor {
             before != (progress.rounds.len(), progress.services.len())
         });
         let in_use = |name: &_| setup.services.contains_key(name);
+        let judges = |service: &_, pool: &_| {
+            let pool = setup.pool(pool);
+            pool.is_some_and(|it| it.pool.service == *service)
+                && setup.services.contains_key(service)
+        };
         let cases = &desk.cases;
-        desk.agenda.prune(|name| cases.has(name), in_use, now);
+        let exists = |name: &_| cases.has(name);
+        desk.agenda.prune(exists, in_use, judges, now);
     }
 
     /// Ends the rounds that are over, and sends the requests that are planned.

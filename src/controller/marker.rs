@@ -155,10 +155,7 @@ impl Writer {
             Mark::Labels(change) => self.mark(&job, change).await,
         };
         let outcome = written.as_ref().map_or_else(Error::outcome, |_| "ok");
-        self.metrics
-            .node_writes
-            .get_or_create(&OfOutcome { outcome })
-            .inc();
+        self.count(outcome);
         match written {
             Ok(node) => {
                 debug!(node = %job.name, mark = ?job.mark, "node marked");
@@ -176,17 +173,15 @@ impl Writer {
         let mut change = change.clone();
         let mut node = Arc::clone(&job.node);
         for _ in 0..CONFLICTS {
-            match self.patch(job, &change, &node).await {
-                Err(error) if error.is_conflict() => {
-                    self.metrics
-                        .node_writes
-                        .get_or_create(&OfOutcome {
-                            outcome: "conflict",
-                        })
-                        .inc();
-                }
-                other => return other,
+            let error = match self.patch(job, &change, &node).await {
+                Err(error) => error,
+                written => return written,
+            };
+            self.shed(&change, &node, &error).await;
+            if !error.is_conflict() {
+                return Err(error);
             }
+            self.count("conflict");
             let fresh = call(self.nodes.get(job.name.as_str())).await?;
             node = Arc::new(Tracked::from(fresh.clone()));
             change = self.change(job, &node);
@@ -195,6 +190,32 @@ impl Writer {
             }
         }
         self.patch(job, &change, &node).await
+    }
+
+    /// Takes the label `trusted` off a node that has lost it, if nothing else can be written: no kubelet
+    /// keeps it by writing its Node without rest, or by filling it up to what etcd holds.
+    async fn shed(&self, change: &mark::Change, node: &Tracked, error: &Error) {
+        let carried = node.node.carried.trust.as_deref();
+        let (Some(label), true) = (change.trust, change.sheds(carried)) else {
+            return;
+        };
+        // What is taken off fits wherever it was.
+        let label = label.filter(|_| error.is_conflict());
+        let patch = Patch::Merge(patch::label(label, node));
+        let (name, params) = (node.node.name.as_str(), PatchParams::default());
+        let written = self.nodes.patch(name, &params, &patch);
+        match call(written).await {
+            Ok(_) => self.count("ok"),
+            Err(error) => {
+                self.count(error.outcome());
+                warn!(node = name, error = %Chain(&error), "label could not be taken off");
+            }
+        }
+    }
+
+    fn count(&self, outcome: &'static str) {
+        let of = OfOutcome { outcome };
+        self.metrics.node_writes.get_or_create(&of).inc();
     }
 
     async fn patch(

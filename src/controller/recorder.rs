@@ -32,8 +32,8 @@ use queue::Queue;
 /// How many writes may be under way at once.
 pub const CONCURRENCY: usize = 16;
 
-/// How many more of those that failed before: however many writes fail for ever, no other waits for
-/// them.
+/// How many more of those that failed before, losses and others each: however many writes fail for
+/// ever, no other waits for them, nor a loss for gains.
 const AGAIN: usize = 4;
 
 /// How often a write is tried: with the waits between, about half a minute.
@@ -120,7 +120,7 @@ impl Recorder {
         done: mpsc::UnboundedSender<Done>,
     ) {
         let mut queue = Queue::default();
-        let slots = Semaphore::new(AGAIN);
+        let [losses, others] = [(); 2].map(|()| Semaphore::new(AGAIN));
         let mut running: FuturesUnordered<BoxFuture<'_, Ended>> = FuturesUnordered::new();
         let mut failed: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
         let mut open = true;
@@ -137,7 +137,8 @@ impl Recorder {
                 Some(ended) = running.next() => match ended {
                     Ended::Done(finished) => finished,
                     Ended::Failed(job) => {
-                        failed.push(Box::pin(self.persist(*job, &slots)));
+                        let slots = if job.write.is_loss { &losses } else { &others };
+                        failed.push(Box::pin(self.persist(*job, slots)));
                         continue;
                     }
                 },

@@ -189,30 +189,26 @@ impl Agenda {
     }
 
     /// Forgets nodes that `exists` does not know and that were not asked about lately, and services
-    /// that are not `in_use`.
+    /// that are not `in_use`; frees nodes that wait at a service which does not judge their pool any
+    /// more.
     pub fn prune(
         &mut self,
         exists: impl Fn(&NodeName) -> bool,
         in_use: impl Fn(&ServiceName) -> bool,
+        judges: impl Fn(&ServiceName, &PoolName) -> bool,
         now: Timestamp,
     ) {
-        let abandoned: Vec<_> = self
-            .desks
-            .keys()
-            .filter(|name| !in_use(name))
-            .cloned()
-            .collect();
-        let desks: Vec<_> = abandoned
-            .iter()
-            .filter_map(|name| self.desks.remove(name))
-            .collect();
-        for item in desks
-            .iter()
-            .flat_map(|desk| &desk.groups)
-            .flat_map(|group| &group.items)
-        {
-            self.free(item);
+        let mut left = Vec::new();
+        for (name, desk) in &mut self.desks {
+            let leaves = |item: &mut Item| !judges(name, &item.pool);
+            for group in &mut desk.groups {
+                left.extend(group.items.extract_if(.., leaves));
+            }
+            desk.groups.retain(|group| !group.items.is_empty());
         }
+        self.desks.retain(|name, _| in_use(name));
+        left.iter().for_each(|item| self.free(item));
+        self.tallies.answered(&left, &[]);
         self.nodes.retain(|name, memory| {
             let recent = memory
                 .asked_at

@@ -31,6 +31,13 @@ impl Change {
         let gains = self.trust == Some(Some(Verdict::Trusted));
         !gains && (self.trust.is_some() || matches!(self.taint, Some(Some(_))))
     }
+
+    /// Says whether the change takes the label away that opens a node which has the label `carried`.
+    #[must_use]
+    pub fn sheds(&self, carried: Option<&str>) -> bool {
+        let trusted = carried == Some(TRUSTED);
+        trusted && self.trust.is_some_and(|to| to != Some(Verdict::Trusted))
+    }
 }
 
 /// How `carried` must change for a node with `record`, in `pool`, as far as `breaker` allows.

@@ -22,9 +22,9 @@ pub struct Round {
     /// How many got a verdict.
     pub verdicts: usize,
     /// Hosts that the service itself had no verdict for, if it had verdicts for at least half of
-    /// the hosts asked; else none, for then the fault is not theirs. Among them are those that an
-    /// earlier round asked about so lately that this one could not: no kubelet escapes by being asked
-    /// about alone just before the others are.
+    /// the hosts asked; else none, for then the fault is not theirs. Among them are those
+    /// that were asked about alone up to an interval before it, and not in it: no kubelet escapes by
+    /// being unready whenever the others are asked about.
     pub silent: Vec<NodeName>,
 }
 
@@ -93,22 +93,23 @@ impl Tallies {
         over.sort_by(|(a, _), (b, _)| a.cmp(b));
         over.into_iter()
             .map(|(name, tally)| {
-                let spared = pool(&name).map_or(SignedDuration::ZERO, |it| it.min_interval);
-                self.end(name, &tally, spared, now)
+                let since = interval(&name);
+                self.end(name, &tally, since, now)
             })
             .collect()
     }
 
-    /// Ends a round that could not ask about hosts that were asked about less than `spared` before it.
+    /// Ends a round. Hosts that were asked about apart from it, `interval` before it at most, and were
+    /// silent, are counted in.
     fn end(
         &mut self,
         pool: PoolName,
         tally: &Tally,
-        spared: SignedDuration,
+        interval: SignedDuration,
         now: Timestamp,
     ) -> Round {
         let mut in_doubt = self.in_doubt.remove(&pool).unwrap_or_default();
-        in_doubt.retain(|_, ended| tally.started < after(*ended, spared));
+        in_doubt.retain(|_, ended| tally.started < after(*ended, interval));
         let conclusive = tally.is_conclusive(in_doubt.len());
         in_doubt.extend(tally.silent.iter().map(|name| (name.clone(), now)));
         let mut silent = Vec::new();

@@ -106,6 +106,22 @@ fn track(partial: PartialNode) -> (NodeName, Arc<Tracked>) {
     (tracked.node.name.clone(), Arc::new(tracked))
 }
 
+/// What is kept of an object with words that are not known here: that it is there, and its orders if they
+/// can be read.
+fn foreign(object: &DynamicObject) -> Kept {
+    let mut rest = object.clone();
+    if let Some(fields) = rest.data.as_object_mut() {
+        fields.remove("status");
+    }
+    match decode::<NodeTrust>(&rest) {
+        Ok(trust) => Kept {
+            foreign: true,
+            ..Kept::from(&trust)
+        },
+        Err(_) => Kept::foreign(&object.metadata),
+    }
+}
+
 /// An object that cannot be read is one of which nothing is known: its node is refused.
 fn keep(object: &DynamicObject) -> (NodeName, Arc<Kept>) {
     let name = NodeName::from(object.metadata.name.clone().unwrap_or_default());
@@ -113,7 +129,7 @@ fn keep(object: &DynamicObject) -> (NodeName, Arc<Kept>) {
         Ok(trust) => Kept::from(&trust),
         Err(error) => {
             warn!(node = %name, %error, "NodeTrust cannot be read");
-            Kept::foreign(&object.metadata)
+            foreign(object)
         }
     };
     (name, Arc::new(kept))
@@ -133,7 +149,7 @@ mod tests {
                 "apiVersion": "trustpool.dev/v1alpha1",
                 "kind": "NodeTrust",
                 "metadata": {"name": "a", "uid": "u", "resourceVersion": "7"},
-                "spec": {},
+                "spec": {"host": "other"},
                 "status": {"verdict": verdict, "reason": "FailedAttestation", "message": "-"},
             });
             keep(&serde_json::from_value(object).unwrap()).1
@@ -144,5 +160,10 @@ mod tests {
         assert!(!known.foreign && known.record.verdict == Verdict::Untrusted);
         assert!(later.foreign && later.record == Record::default());
         assert_eq!(later.version, "7");
+        assert_eq!(
+            later.orders.host.as_deref(),
+            Some("other"),
+            "still its claim"
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Node as FullNode;
 use kube::Resource;
 use kube::api::ObjectMeta;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::api::keys;
@@ -20,8 +20,8 @@ const LONGEST_ID: usize = 1_024;
 #[derive(Clone, Debug, Deserialize, Resource)]
 #[resource(inherit = FullNode)]
 pub struct PartialNode {
-    /// Metadata.
-    #[serde(default)]
+    /// The part of `metadata` that is read.
+    #[serde(default, deserialize_with = "metadata")]
     pub metadata: ObjectMeta,
     /// The part of `spec` that is read.
     #[serde(default)]
@@ -29,6 +29,27 @@ pub struct PartialNode {
     /// The part of `status` that is read.
     #[serde(default)]
     pub status: Status,
+}
+
+/// Nothing else: whoever may write a Node may write times into `managedFields` that no type here holds.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    name: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    let read = Metadata::deserialize(deserializer)?;
+    Ok(ObjectMeta {
+        name: read.name,
+        uid: read.uid,
+        resource_version: read.resource_version,
+        labels: read.labels,
+        ..ObjectMeta::default()
+    })
 }
 
 /// The part of `spec` that is read.
@@ -176,6 +197,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_a_kubelet_writes_into_managed_fields_is_not_read() {
+        let object = json!({"metadata": {
+            "name": "a", "uid": "u", "resourceVersion": "7", "labels": {"x": "y"},
+            "managedFields": [{"manager": "m", "time": "9999-12-31T23:59:59Z"}],
+        }});
+
+        let read: PartialNode = serde_json::from_value(object).unwrap();
+
+        assert_eq!(read.metadata.resource_version.as_deref(), Some("7"));
+        assert_eq!(read.metadata.uid.as_deref(), Some("u"));
+        assert_eq!(read.metadata.labels.unwrap()["x"], "y");
+    }
 
     #[test]
     fn invariant_5_an_identifier_that_no_record_could_hold_is_no_identity() {

@@ -26,6 +26,8 @@ mod invariant_5;
 #[cfg(test)]
 mod invariant_5_evasion;
 #[cfg(test)]
+mod invariant_5_siege;
+#[cfg(test)]
 mod invariant_6;
 #[cfg(test)]
 mod invariant_9;

@@ -92,7 +92,7 @@ impl Cases {
     pub fn members<'a>(&'a self, setup: &'a Setup) -> Vec<Members<'a>> {
         let mut by_pool: HashMap<&PoolName, Vec<Subject<'a>>> = HashMap::new();
         for (name, case) in &self.cases {
-            if let Some(pool) = &case.askable {
+            if let Some(pool) = case.askable.as_ref().filter(|_| case.has_room()) {
                 let Kept { record, orders, .. } = &*case.kept;
                 by_pool.entry(pool).or_default().push(Subject {
                     name,
@@ -244,7 +244,8 @@ impl Cases {
     fn observe(&mut self, name: &NodeName, entry: &Entry, now: Timestamp) -> Option<Write> {
         let node = &entry.node.as_ref()?.node;
         let case = self.cases.get_mut(name)?;
-        if case.place.is_none() && case.is_nobody(node, &self.setup) {
+        let nobody = case.place.is_none() && case.is_nobody(node, &self.setup);
+        if nobody || case.is_out_of_sight(&self.setup) {
             return None;
         }
         let returned = |boot: &str| case.is_back(boot);

@@ -32,6 +32,16 @@ pub fn marks(change: &Change, node: &Tracked) -> Value {
     patch
 }
 
+/// The trust label alone, guarded by nothing but who the Node is: of a map each key is its own, and the
+/// API server itself tries such a patch again when others write.
+#[must_use]
+pub fn label(trust: Option<Verdict>, node: &Tracked) -> Value {
+    json!({"metadata": {
+        "uid": node.node.uid,
+        "labels": {keys::TRUST: trust.map(Verdict::as_str)},
+    }})
+}
+
 /// The node condition, in a strategic merge patch of `nodes/status`: conditions merge by their type.
 #[must_use]
 pub fn condition(status: &str, reason: &str, message: &str, now: Timestamp) -> Value {

@@ -7,8 +7,8 @@ use crate::domain::NodeName;
 
 use super::{Done, Write};
 
-/// What waits to be written. Bounded by the nodes: each has one answer and a few observations
-/// outstanding at most.
+/// What waits to be written. Bounded by the nodes: of each a few writes wait at most, since nothing new
+/// is asked or seen of it meanwhile.
 #[derive(Debug, Default)]
 pub struct Queue {
     waiting: HashMap<NodeName, VecDeque<Write>>,

@@ -110,7 +110,7 @@ impl Case {
         self.boots.follow(&node.boot_id, &self.kept.record);
         // What is seen meanwhile is seen again once one of them is over: whatever a kubelet reports, and
         // however often, no more waits to be written.
-        if self.writing >= MOST_WRITES || self.kept.foreign {
+        if !self.has_room() || self.kept.foreign {
             return None;
         }
         self.change(&node.name, Change::Observed(Box::new(facts)), now)
@@ -191,6 +191,11 @@ impl Case {
         matches!(self.presence, Presence::Gone(_))
     }
 
+    /// Says whether another write may wait: else no more is asked or seen of the node.
+    pub const fn has_room(&self) -> bool {
+        self.writing < MOST_WRITES
+    }
+
     /// Says whether writes are under way.
     pub const fn is_busy(&self) -> bool {
         self.writing > 0
@@ -202,7 +207,13 @@ impl Case {
         over && is_unremarkable(&self.kept)
     }
 
-    /// A node in no pool of which nothing is known, or whose pool cannot be read, is left alone.
+    /// A node is left alone while the pool that it is known in cannot be read.
+    pub fn is_out_of_sight(&self, setup: &Setup) -> bool {
+        let pool = self.kept.record.pool.as_ref();
+        pool.is_some_and(|pool| setup.unreadable.contains(pool))
+    }
+
+    /// A node in no pool of which nothing is known is left alone.
     pub fn is_nobody(&self, node: &Node, setup: &Setup) -> bool {
         let Kept {
             record,
@@ -210,13 +221,9 @@ impl Case {
             version,
             ..
         } = &*self.kept;
-        let unreadable = record
-            .pool
-            .as_ref()
-            .is_some_and(|pool| setup.unreadable.contains(pool));
         let silent = version.is_empty() && record.pool.is_none() && orders.distrust.is_none();
         // Until every pool was read, nobody is in none.
-        silent || unreadable || !setup.complete || node.uid.is_empty()
+        silent || !setup.complete || node.uid.is_empty()
     }
 
     fn ask(&mut self, askable: Option<PoolName>) {

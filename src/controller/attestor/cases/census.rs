@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::controller::membership::{Claims, Stake, claim, identity, pools};
-use crate::controller::setup::{PoolSetup, Setup};
+use crate::controller::setup::Setup;
 use crate::domain::breaker::Count;
 use crate::domain::transition::{Facts, Membership};
 use crate::domain::{Node, NodeName, PoolName, Readiness, Reason};
@@ -20,26 +20,25 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of `node`, of which `kept` is known; nothing outside every pool, nor while the pool
-    /// that it is known in cannot be read: no other takes it over for that.
+    /// The place of `node`, of which `kept` is known; nothing outside every pool. While the pool that it
+    /// is known in cannot be read, no other takes it over, and none its host.
     pub fn of(node: &Node, kept: &Kept, setup: &Setup) -> Option<Self> {
         let known = kept.record.pool.as_ref();
-        if known.is_some_and(|pool| setup.unreadable.contains(pool)) {
-            return None;
-        }
-        let pool = pools(setup, node).0?;
+        let unreadable = known.filter(|pool| setup.unreadable.contains(pool));
+        let (pool, service) = if let Some(pool) = unreadable {
+            (pool, kept.record.service.as_ref())
+        } else {
+            let pool = &pools(setup, node).0?.pool;
+            (&pool.name, Some(&pool.service))
+        };
+        let service = service.and_then(|name| setup.services.get(name));
+        let known = kept.record.incarnation.as_ref();
         Some(Self {
-            pool: pool.pool.name.clone(),
-            stake: stake(node, kept, pool, setup),
+            pool: pool.clone(),
+            stake: Stake::from(&claim(node, &kept.orders, service, known)),
             readiness: node.readiness,
         })
     }
-}
-
-fn stake(node: &Node, kept: &Kept, pool: &PoolSetup, setup: &Setup) -> Stake {
-    let service = setup.services.get(&pool.pool.service);
-    let known = kept.record.incarnation.as_ref();
-    Stake::from(&claim(node, &kept.orders, service, known))
 }
 
 /// Every node's place, as far as one node's matters to others.

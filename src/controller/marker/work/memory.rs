@@ -29,10 +29,8 @@ pub struct Memory {
     pub again: Option<Duration>,
     /// A write is under way.
     pub busy: bool,
-    /// A write failed: none before this uptime.
-    rests_until: Option<Duration>,
-    /// How many writes failed in a row.
-    failures: u32,
+    /// The last write, if it failed.
+    failed: Option<Failed>,
     /// The version that our last write made; older ones are not looked at.
     version: String,
     /// The condition that is wanted, and since when (uptime).
@@ -41,6 +39,16 @@ pub struct Memory {
     counted_until: Option<Timestamp>,
     /// The attestation lapsed and came back: the condition must change, whatever it says.
     lapsed: bool,
+}
+
+/// A write that failed. Another one, such as the loss of what could not be gained, does not wait for it.
+#[derive(Debug)]
+struct Failed {
+    mark: Mark,
+    /// How often in a row.
+    times: u32,
+    /// Not again before this uptime.
+    until: Duration,
 }
 
 impl Memory {
@@ -57,10 +65,6 @@ impl Memory {
         if self.busy || stale || !shown || is_paused(&rules.setup, kept, pool) {
             return;
         }
-        if self.rests_until.is_some_and(|until| until > now.uptime) {
-            self.again = self.rests_until;
-            return;
-        }
         let change = rules.change(&kept.record, pool, node);
         if !change.is_empty() {
             let turn = if change.is_loss() {
@@ -68,13 +72,22 @@ impl Memory {
             } else {
                 Turn::Gain
             };
-            self.job = Some((turn, job(node, Mark::Labels(change))));
+            self.want(turn, job(node, Mark::Labels(change)), now);
         } else if let Some((condition, due)) = self.condition(&kept.record, node, now) {
             if due <= now.uptime {
-                self.job = Some((Turn::Condition, job(node, condition)));
+                self.want(Turn::Condition, job(node, condition), now);
             } else {
                 self.again = Some(due);
             }
+        }
+    }
+
+    /// Has `job` written, unless the same failed a moment ago.
+    fn want(&mut self, turn: Turn, job: Job, now: Now) {
+        let failed = self.failed.as_ref().filter(|it| it.mark == job.mark);
+        match failed.map(|failed| failed.until) {
+            Some(until) if until > now.uptime => self.again = Some(until),
+            _ => self.job = Some((turn, job)),
         }
     }
 
@@ -88,15 +101,23 @@ impl Memory {
     pub fn finish(&mut self, mark: &Mark, version: Option<String>, uptime: Duration) {
         self.busy = false;
         let Some(version) = version else {
-            self.failures = self.failures.saturating_add(1);
-            let rest = backoff::service(self.failures).unsigned_abs();
-            self.rests_until = Some(uptime.saturating_add(rest));
+            self.fail(mark, uptime);
             return;
         };
-        self.failures = 0;
-        self.rests_until = None;
+        self.failed = None;
         self.version = version;
         self.lapsed &= !matches!(mark, Mark::Condition("True", _));
+    }
+
+    fn fail(&mut self, mark: &Mark, uptime: Duration) {
+        let before = self.failed.take().filter(|it| it.mark == *mark);
+        let times = before.map_or(1, |it| it.times.saturating_add(1));
+        let rest = backoff::service(times).unsigned_abs();
+        self.failed = Some(Failed {
+            mark: mark.clone(),
+            times,
+            until: uptime.saturating_add(rest),
+        });
     }
 
     /// Notes a gain after a time in which the gates refused by the clock alone.

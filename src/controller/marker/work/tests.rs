@@ -235,3 +235,27 @@ fn what_a_later_look_finds_takes_the_place_of_what_waits() {
     work.look(&Snapshot::default(), &setup, at(50));
     assert!(work.nodes.is_empty(), "a Node that is gone is forgotten");
 }
+
+#[test]
+fn no_loss_waits_for_a_condition_or_a_gain_that_fails() {
+    let setup = setup();
+    let carried = |verdict, label| snapshot(vec![("a", entry("a", verdict, label, None))]);
+    for label in [Some("trusted"), None] {
+        let mut work = Work::default();
+        for second in [0, 2_000, 4_000, 8_000] {
+            work.look(&carried(Verdict::Trusted, label), &setup, at(second));
+            for job in pop_all(&mut work) {
+                work.finish(&job, None, at(second).uptime);
+            }
+        }
+        work.look(
+            &carried(Verdict::Untrusted, Some("trusted")),
+            &setup,
+            at(8_100),
+        );
+
+        let jobs = pop_all(&mut work);
+        assert_eq!(names(&jobs), ["a"], "{label:?}");
+        assert!(!jobs[0].mark.is_condition());
+    }
+}

@@ -44,7 +44,7 @@ fn line(kind: &str, name: &str, uid: &str, annotations: &serde_json::Value) -> S
             "annotations": annotations,
         },
     });
-    format!("{}\n", json!({"type": kind, "object": object}))
+    format!(r#"{{"type":"{kind}","object":{object}}}"#) + "\n"
 }
 
 fn pod(second: u64, kind: &str, name: &str, uid: &str) -> Line {

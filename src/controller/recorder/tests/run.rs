@@ -239,6 +239,31 @@ async fn however_many_writes_fail_for_ever_no_other_waits_for_them() {
     assert!(at("PUT a") < at("GET"), "nothing was tried again before");
 }
 
+/// Each takes 10 ms to be refused, and there are so many that they take turns for minutes.
+#[tokio::test(start_paused = true)]
+async fn a_loss_that_failed_once_does_not_wait_for_gains_that_fail_for_ever() {
+    let server = Server::default();
+    let mut writes = Vec::new();
+    for name in (0..3_000).map(|n| format!("n{n}")) {
+        let base = server.keep(&name, &known(&name, Verdict::Unknown));
+        server.refuse(&name);
+        writes.push(answered(&base, Outcome::Trusted, 1));
+    }
+    let base = server.keep("a", &known("a", Verdict::Trusted));
+    server.fail([Fault::Away]);
+    writes.push(answered(&base, Outcome::Untrusted, 1));
+
+    let ran = run(&server, writes).await;
+
+    assert_eq!(ran.done[0].name, "a".into());
+    let asked = server.asked();
+    let second = asked.iter().filter(|it| *it == "GET n0").count();
+    assert_eq!(second, 6);
+    let after = asked.iter().rposition(|it| it == "PUT a").unwrap();
+    let tried_again = asked[..after].iter().filter(|it| it.starts_with("GET n"));
+    assert!(tried_again.count() < 1_000, "gains went first");
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_change_of_a_verdict_is_told_once_and_nothing_else_is() {
     let server = Server::default();

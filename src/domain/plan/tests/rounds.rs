@@ -124,3 +124,23 @@ fn a_round_without_verdicts_and_a_good_answer_just_after_it_make_nobody_silent()
     assert_eq!((outage.asked, outage.silent.len()), (10, 0));
     assert_eq!((after.asked, after.verdicts, after.silent.len()), (1, 1, 0));
 }
+
+/// A kubelet is unready whenever the others are asked about, and asked about alone just after it.
+#[test]
+fn who_hides_from_each_round_is_silent_in_it() {
+    let mut world = World::of(vec![trusted_record(0); 10]);
+    let mut silent = 0;
+    for round in 1..=5 {
+        let second = 300 * round;
+        let hidden = world.nodes.remove(9);
+        let others = round_at(&mut world, second);
+        world.nodes.push(hidden);
+        world.nodes[9].1.ready_since = Some(at(second + 2));
+        let own = round_at(&mut world, second + 2);
+
+        assert_eq!((others.asked, others.verdicts), (9, 9));
+        assert_eq!((own.asked, own.silent.len()), (1, 0));
+        silent += others.silent.len();
+    }
+    assert_eq!(silent, 4, "from the second round on");
+}

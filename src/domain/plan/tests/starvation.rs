@@ -117,3 +117,23 @@ fn invariant_8_a_few_hosts_that_always_fail_cost_no_other_its_attestation() {
         );
     }
 }
+
+/// Halves of a batch wait at a service that is down, and their pool moves to another one.
+#[test]
+fn who_waits_at_a_service_that_does_not_judge_its_pool_any_more_is_free() {
+    let mut world = World::of(vec![new_record(0); 4]);
+    let batch = world.start(at(0)).remove(0);
+    world.agenda.failed(&batch, Blame::Hosts, at(1));
+    let [old, new] = ["oat", "new"].map(ServiceName::from);
+    let free = |agenda: &mut Agenda, judge: &ServiceName| {
+        agenda.prune(|_| true, |_| true, |service, _| service == judge, at(2));
+        let nodes = world.nodes.iter();
+        nodes
+            .filter(|(name, _)| agenda.memory(name).is_idle())
+            .count()
+    };
+
+    assert_eq!(free(&mut world.agenda, &old), 0);
+    assert_eq!(free(&mut world.agenda, &new), 4);
+    assert_eq!(world.agenda.desk(&old).groups().count(), 0);
+}

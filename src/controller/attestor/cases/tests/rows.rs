@@ -301,22 +301,27 @@ fn invariant_9_however_often_a_kubelet_reports_another_boot_little_waits_to_be_w
 }
 
 #[test]
-fn no_pool_takes_over_the_nodes_of_one_that_cannot_be_read() {
+fn no_pool_takes_over_the_nodes_of_one_that_cannot_be_read_nor_another_node_its_host() {
     for readable in [true, false] {
         let mut setup = usable();
         if !readable {
             setup.unreadable = vec!["older".into()];
         }
         let (mut cases, setup) = (Cases::default(), Arc::new(setup));
-        let a = node("a", "b");
+        let [a, host] = ["a", "host"].map(|name| node(name, "b"));
         let mut of_older = kept(&a, Verdict::Trusted, Reason::Attested);
         of_older.record.pool = Some("older".into());
+        of_older.orders.host = Some("host".to_owned());
+        let of_host = kept(&host, Verdict::Unknown, Reason::NeverAttested);
+        let all = [
+            ("a", entry(Some(a), Some(of_older))),
+            ("host", entry(Some(host), Some(of_host))),
+        ];
 
-        let seen = (Some(a), Some(of_older));
-        look(&mut cases, &setup, seen, 5);
+        cases.look(&snapshot(all), &setup, at(5));
 
-        let place = cases.incarnation(&name(), &"default".into());
-        assert_eq!(place.is_some(), readable);
+        let asked = |name: &str| cases.incarnation(&name.into(), &"default".into()).is_some();
+        assert_eq!((asked("a"), asked("host")), (readable, false));
     }
 }
 
@@ -347,4 +352,25 @@ fn a_node_whose_record_a_later_version_wrote_is_neither_asked_about_nor_written(
     read.version = "2".to_owned();
     look(&mut cases, &setup, (Some(a), Some(read)), 8);
     assert!(cases.incarnation(&name(), &"default".into()).is_some());
+}
+
+#[test]
+fn nothing_is_asked_about_a_node_of_which_several_writes_wait() {
+    let (mut cases, setup) = (Cases::default(), Arc::new(usable()));
+    let a = node("a", "b");
+    let good = kept(&a, Verdict::Trusted, Reason::Attested);
+    look(&mut cases, &setup, (Some(a.clone()), Some(good)), 5);
+    let mut asked = 0;
+    for round in 1..=10 {
+        if cases.members(&setup)[0].subjects.is_empty() {
+            continue;
+        }
+        asked += 1;
+        let answer = Answer {
+            requested_at: at(10 + 300 * round),
+            ..trusted(&a)
+        };
+        cases.answer(&name(), answer, &setup.pools[0], at(11 + 300 * round));
+    }
+    assert_eq!(asked, 2);
 }

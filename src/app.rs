@@ -4,12 +4,13 @@ mod config;
 mod supervisor;
 
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use kube::Client;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -179,15 +180,33 @@ async fn client(config: &Config) -> anyhow::Result<Client> {
     let mut connection = match &config.kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path)
+                .map_err(without_content)
                 .with_context(|| format!("failed to read `--kubeconfig {}`", path.display()))?;
             kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?
         }
-        None => kube::Config::infer().await.context(
+        None => kube::Config::infer().await.map_err(reason).context(
             "found no cluster: not in a pod, and no kubeconfig; name one with `--kubeconfig`",
         )?,
     };
     connection.default_retry = false;
     Ok(Client::try_from(connection)?)
+}
+
+/// Why a kubeconfig cannot be used. A parser quotes what it could not read: there may be a token in it.
+fn without_content(error: KubeconfigError) -> anyhow::Error {
+    match error {
+        KubeconfigError::Parse(_) => anyhow!("it cannot be read as the YAML of a kubeconfig"),
+        other => other.into(),
+    }
+}
+
+/// Why no cluster was found, without what a file holds.
+fn reason(error: InferConfigError) -> anyhow::Error {
+    let kubeconfig = error.source().and_then(|it| it.downcast_ref());
+    if matches!(kubeconfig, Some(KubeconfigError::Parse(_))) {
+        return anyhow!("it cannot be read as the YAML of a kubeconfig");
+    }
+    error.into()
 }
 
 #[cfg(test)]

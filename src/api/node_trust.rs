@@ -188,7 +188,7 @@ pub struct HoldStatus {
 /// The last question about the node.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct AttemptStatus {
-    /// Since when the questions have had this outcome.
+    /// When the last question with a verdict was sent; without one, since when the outcome has been this.
     pub at: Time,
     /// What came of it.
     #[schemars(

@@ -105,7 +105,7 @@ pub struct TrustPoolSpec {
     /// What it takes to be trusted again after untrusted: two verdicts in a row, if nothing is said.
     #[serde(default, skip_serializing_if = "TrustAgainSpec::is_empty")]
     pub trust_again: TrustAgainSpec,
-    /// Withholds taints, nothing else.
+    /// Withholds new taints, nothing else; those that are there stay.
     #[serde(default)]
     pub dry_run: bool,
     /// Withholds questions to the service and changes of Nodes.

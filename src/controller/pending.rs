@@ -14,7 +14,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::api::keys;
 use crate::clock::Clock;
-use crate::domain::{Now, PoolName, Refusal};
+use crate::domain::requirement::Words;
+use crate::domain::{Now, PoolName, Refusal, Requirement};
 use crate::store::{Reader, Snapshot};
 use crate::watch::{Mirror, watch};
 
@@ -87,7 +88,7 @@ impl Pending {
         }
         let counts = counts(&self.reader.snapshot(), &setup, now);
         for (uid, pod) in untold.into_iter().take(AT_ONCE) {
-            if let Some(note) = note(pod.pool.as_deref(), &counts, &setup) {
+            if let Some(note) = pod.note(&counts, &setup) {
                 told.insert(uid.clone(), now.uptime);
                 let pod = Box::new(pod.reference.clone());
                 self.events.send(Notice::NoTrustedNode { pod, note });
@@ -101,16 +102,45 @@ impl Pending {
 #[derive(Clone, Debug)]
 struct Waiting {
     reference: ObjectReference,
-    pool: Option<String>,
+    asks: Requirement,
+}
+
+/// What a pod is told that no node will ever do for.
+const CONTRADICTION: &str = "no node will do: the pod's labels and annotations trustpool.dev/require \
+                             and trustpool.dev/pool contradict each other, or have a value that nobody knows";
+
+impl Waiting {
+    fn note(&self, counts: &BTreeMap<PoolName, Count>, setup: &Setup) -> Option<String> {
+        match &self.asks {
+            Requirement::Nothing => None,
+            Requirement::Trusted { pool } => {
+                note(pool.as_ref().map(PoolName::as_str), counts, setup)
+            }
+            Requirement::Unknown => Some(CONTRADICTION.to_owned()),
+        }
+    }
 }
 
 impl From<&PartialObjectMeta<Pod>> for Waiting {
     fn from(pod: &PartialObjectMeta<Pod>) -> Self {
         Self {
             reference: reference(pod),
-            pool: pod.labels().get(keys::REQUIRE_POOL).cloned(),
+            asks: asks(pod),
         }
     }
+}
+
+/// As far as metadata tell: a pod whose selector alone says more is not told of here.
+fn asks(pod: &PartialObjectMeta<Pod>) -> Requirement {
+    let annotation = |key: &str| pod.annotations().get(key).map(String::as_str);
+    let label = |key: &str| pod.labels().get(key).map(String::as_str);
+    Requirement::read(&Words {
+        annotation: annotation(keys::REQUIRE),
+        annotation_pool: annotation(keys::REQUIRE_POOL),
+        label: label(keys::REQUIRE),
+        label_pool: label(keys::REQUIRE_POOL),
+        ..Words::default()
+    })
 }
 
 /// How many nodes of one pool are trusted, and why the others are not.

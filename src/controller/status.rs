@@ -254,7 +254,8 @@ fn overlapping(tale: &Tale) -> Option<Trouble> {
 }
 
 fn too_long(pool: &Pool, round: Option<&Round>) -> Option<Trouble> {
-    let round = round?;
+    // Without any verdict it is the service that is late, not the round that is large.
+    let round = round.filter(|round| round.verdicts > 0)?;
     let took = round.ended.duration_since(round.started);
     (took >= pool.interval).then(|| Trouble {
         reason: "RoundTooLong",

@@ -130,7 +130,7 @@ pub struct Pool {
     pub max_untrusted: Share,
     /// The way back from `untrusted`.
     pub trust_again: TrustAgain,
-    /// Withholds taints.
+    /// Withholds new taints.
     pub dry_run: bool,
     /// Withholds questions and writes to Nodes.
     pub paused: bool,

@@ -104,7 +104,7 @@ impl Reason {
         match self {
             Self::Attested => "the attestation service calls this host trusted",
             Self::Distrusted => {
-                "an administrator distrusts this node; remove spec.distrust to have it attested again"
+                "an administrator distrusted this node; without spec.distrust it is trusted again after good answers"
             }
             Self::Expired => {
                 "the attestation ran out before another came; look at the AttestationService, and whether the node or its TrustPool is paused"
@@ -114,7 +114,7 @@ impl Reason {
             }
             Self::HostChanged => "the service or the host's name there is another one now",
             Self::HostConflict => {
-                "another node claims the same host at this service; set spec.host on one of them"
+                "another node claims the same host at this service; give one of them another spec.host"
             }
             Self::HostSilent => {
                 "the service has answers for other hosts and none for this one; look at the host's attestation agent"
@@ -123,7 +123,7 @@ impl Reason {
                 "a boot ID came back: two kubelets seem to share this node's identity; settle that first"
             }
             Self::InvalidHost => "the host's name cannot be sent to this service; set spec.host",
-            Self::NeverAttested => "the attestation service has given no verdict yet",
+            Self::NeverAttested => "no verdict of the attestation service counts for this node yet",
             Self::NoBootID => {
                 "the kubelet reports no boot ID, or an identifier of more than 1,024 bytes; nothing can be bound to this boot"
             }

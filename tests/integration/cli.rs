@@ -51,6 +51,29 @@ fn a_bad_value_is_named_with_its_flag() {
 }
 
 #[test]
+fn invariant_10_a_kubeconfig_that_cannot_be_read_is_not_shown() {
+    let file = std::env::temp_dir().join(format!("kubeconfig-{}", std::process::id()));
+    std::fs::write(&file, "token: hunter2\n  bad: [\n").unwrap();
+    let name = file.to_str().unwrap();
+
+    let given = standard_error(&["run", "--kubeconfig", name]);
+    let mut found = Command::new(env!("CARGO_BIN_EXE_trustpool"));
+    let found = found
+        .arg("run")
+        .env_clear()
+        .env("KUBECONFIG", name)
+        .output()
+        .unwrap();
+    let found = String::from_utf8(found.stderr).unwrap();
+
+    std::fs::remove_file(&file).unwrap();
+    for error in [given, found] {
+        assert!(error.contains("YAML of a kubeconfig"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
 fn without_tls_it_listens_on_loopback_alone() {
     let error = standard_error(&["run", "--extender-listen", "0.0.0.0:9470"]);
 

@@ -70,3 +70,34 @@ fn the_event_is_about_the_very_pod() {
     assert_eq!(about.namespace.as_deref(), Some("shop"));
     assert_eq!(about.uid.as_deref(), Some("u"));
 }
+
+#[test]
+fn a_pod_is_told_of_the_pool_that_the_filter_would_hold_it_to() {
+    let asking = |pool_label: Option<&str>, pool_annotation: Option<&str>| {
+        let pod = json!({
+            "apiVersion": "meta.k8s.io/v1",
+            "kind": "PartialObjectMetadata",
+            "metadata": {
+                "labels": {keys::REQUIRE: "trusted", keys::REQUIRE_POOL: pool_label},
+                "annotations": {keys::REQUIRE_POOL: pool_annotation},
+            },
+        });
+        let mut pod = pod;
+        for part in ["labels", "annotations"] {
+            let words = pod["metadata"][part].as_object_mut().unwrap();
+            words.retain(|_, value| !value.is_null());
+        }
+        let pod: PartialObjectMeta<Pod> = serde_json::from_value(pod).unwrap();
+        Waiting::from(&pod)
+            .note(&BTreeMap::new(), &usable())
+            .unwrap()
+    };
+
+    let empty = "0 of 0 nodes of pool default are trusted";
+    assert_eq!(asking(None, None), empty);
+    assert_eq!(asking(None, Some("default")), empty);
+    let missing = "there is no trust pool `other`";
+    assert_eq!(asking(Some("other"), None), missing);
+    assert_eq!(asking(None, Some("other")), missing);
+    assert_eq!(asking(Some("default"), Some("other")), CONTRADICTION);
+}

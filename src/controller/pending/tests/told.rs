@@ -42,6 +42,7 @@ fn line(kind: &str, name: &str, uid: &str, annotations: &serde_json::Value) -> S
             "uid": uid,
             "resourceVersion": "7",
             "annotations": annotations,
+            "labels": {keys::REQUIRE: "trusted"},
         },
     });
     format!(r#"{{"type":"{kind}","object":{object}}}"#) + "\n"

@@ -67,7 +67,7 @@ fn refute(screen: &Screen, scene: Option<&mut Scene>, error: &anyhow::Error) {
 /// Prints how everything is reached, and waits until it is to end.
 async fn keep(screen: &Screen, scene: &Scene) -> bool {
     screen.say("\nEverything is left running, until Ctrl-C; then nothing of it survives.");
-    screen.say("With these set, `$KUBECTL --kubeconfig $KUBECONFIG get trust` asks it by the kubectl that the demo built.");
+    screen.say("With these set, `$KUBECTL --kubeconfig $KUBECONFIG get trust` asks the API server, by the kubectl that the demo built.");
     for (name, value) in scene.addresses() {
         screen.raw(&format!("{name}={value}"));
     }

@@ -1,6 +1,6 @@
 //! Steps 1 to 3: what there is, the first pod that asks, what is known of the nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, anyhow, ensure};
 use jiff::Timestamp;
@@ -182,13 +182,15 @@ pub(super) async fn nodes(scene: &Scene, screen: &mut Screen) -> anyhow::Result<
     let untrusted = cast::UNTRUSTED.map(|number| (cast::name(number), cast::taint()));
     let untrusted: BTreeMap<String, String> = untrusted.into();
     let tainted = tainted(&scene.nodes().await?);
+    let taints: BTreeSet<&str> = tainted.values().map(String::as_str).collect();
     screen.claim(
         tainted == untrusted,
         "every node has what the service says of its host, and only untrusted ones are tainted",
         format_args!(
-            "{} trusted, {} untrusted, 3 unknown",
+            "{} trusted, {} untrusted, 3 unknown; {}",
             cast::trusted(),
-            tainted.len()
+            untrusted.len(),
+            taints.into_iter().collect::<Vec<_>>().join(" and ")
         ),
     )?;
     screen.claim(

@@ -11,13 +11,14 @@
 mod cast;
 mod evidence;
 mod look;
+mod numbers;
 mod scene;
 mod screen;
 mod service;
 mod story;
 mod text;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::scene::Scene;
@@ -37,26 +38,36 @@ pub async fn play(ending: Ending) -> bool {
     let mut screen = Screen::new();
     let mut scene = None;
     let told = tokio::select! {
-        told = story::tell(&mut screen, &mut scene) => told,
-        stopped = stopped() => stopped.and_then(|()| bail!("stopped before the end")),
+        // Ctrl-C ends our kubectl too: what the story makes of that is nothing to tell.
+        biased;
+        stopped = stopped() => stopped.map(|()| false),
+        told = story::tell(&mut screen, &mut scene) => told.map(|()| true),
     };
-    if let Err(error) = told {
-        screen.refute(&error);
-        if let Some(scene) = &mut scene {
-            scene.last_words(&screen);
-        }
-        return false;
+    match told {
+        Ok(true) => screen.end(),
+        Ok(false) => screen.stop(),
+        Err(ref error) => refute(&screen, scene.as_mut(), error),
     }
-    screen.end();
     match scene {
-        Some(scene) if ending == Ending::Keep => keep(&screen, &scene).await,
-        _ => true,
+        Some(scene) if ending == Ending::Keep && matches!(told, Ok(true)) => {
+            keep(&screen, &scene).await
+        }
+        _ => matches!(told, Ok(true)),
+    }
+}
+
+/// Says what was not so, and shows what may tell why.
+fn refute(screen: &Screen, scene: Option<&mut Scene>, error: &anyhow::Error) {
+    screen.refute(error);
+    if let Some(scene) = scene {
+        scene.last_words(screen);
     }
 }
 
 /// Prints how everything is reached, and waits until it is to end.
 async fn keep(screen: &Screen, scene: &Scene) -> bool {
     screen.say("\nEverything is left running, until Ctrl-C; then nothing of it survives.");
+    screen.say("With these set, `$KUBECTL --kubeconfig $KUBECONFIG get trust` asks the API server, by the kubectl that the demo built.");
     for (name, value) in scene.addresses() {
         screen.raw(&format!("{name}={value}"));
     }

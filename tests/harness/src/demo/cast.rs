@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use trustpool::api::keys;
 use trustpool::simulator::hosts::{Delay, Finding, Host};
 
 use super::service::Service;
@@ -37,6 +38,11 @@ pub(super) const SILENCED: &str = "node-09";
 /// How many nodes are trusted at first.
 pub(super) const fn trusted() -> usize {
     NODES - UNTRUSTED.len() - STRANGERS.len() - 1
+}
+
+/// The taint of a node whose host fails.
+pub(super) fn taint() -> String {
+    format!("{}=untrusted:NoSchedule", keys::NOT_TRUSTED)
 }
 
 /// The name of a node, and of its host.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Event, Node, Pod};
+use k8s_openapi::api::core::v1::{Event, Node, Pod, Taint};
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
 use trustpool::api::{NodeTrust, TrustPool, keys};
 
+use super::numbers::total;
 use super::scene::Scene;
 
 impl Scene {
@@ -45,6 +46,17 @@ impl Scene {
     pub(super) async fn nodes(&self) -> anyhow::Result<Vec<Node>> {
         let nodes: Api<Node> = Api::all(self.client.clone());
         Ok(nodes.list(&ListParams::default()).await?.items)
+    }
+
+    /// The trust label and all taints of every node.
+    pub(super) async fn marks(&self) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+        let marks = |node: Node| {
+            let mut marks: Vec<String> = taints(&node).map(written).collect();
+            marks.sort_unstable();
+            marks.extend(node.labels().get(keys::TRUST).cloned());
+            (node.name_any(), marks)
+        };
+        Ok(self.nodes().await?.into_iter().map(marks).collect())
     }
 
     /// The trust label of every node that has one.
@@ -99,14 +111,33 @@ impl Scene {
             .with_context(|| format!("pod {pod} has no event {reason} yet"))
     }
 
-    /// How often kube-scheduler has asked Trustpool.
-    pub(super) async fn filtered(&self) -> anyhow::Result<u64> {
+    /// How often kube-scheduler has asked Trustpool, whatever it asked.
+    pub(super) async fn asked(&self) -> anyhow::Result<u64> {
         let trustpool = self.trustpool.as_ref().context("Trustpool does not run")?;
         let metrics = trustpool.metrics().await?;
-        let name = "trustpool_filter_duration_seconds_count{mode=\"names\"} ";
-        let value = metrics.lines().find_map(|line| line.strip_prefix(name));
-        Ok(value
-            .with_context(|| format!("no metric {name}"))?
-            .parse()?)
+        let name = "trustpool_filter_duration_seconds_count";
+        total(&metrics, name).with_context(|| format!("no metric {name}"))
     }
+}
+
+/// The taints that Trustpool gives, of every node that carries any.
+pub(super) fn tainted(nodes: &[Node]) -> BTreeMap<String, String> {
+    let ours = |node: &Node| {
+        let ours = taints(node).filter(|taint| taint.key == keys::NOT_TRUSTED);
+        let ours: Vec<String> = ours.map(written).collect();
+        (!ours.is_empty()).then(|| (node.name_any(), ours.join(",")))
+    };
+    nodes.iter().filter_map(ours).collect()
+}
+
+/// The taints of a node.
+fn taints(node: &Node) -> impl Iterator<Item = &Taint> {
+    let taints = node.spec.iter().filter_map(|spec| spec.taints.as_ref());
+    taints.flatten()
+}
+
+/// A taint as `key=value:effect`.
+fn written(taint: &Taint) -> String {
+    let value = taint.value.as_deref().unwrap_or_default();
+    format!("{}={value}:{}", taint.key, taint.effect)
 }

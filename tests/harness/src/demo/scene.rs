@@ -80,10 +80,9 @@ impl Scene {
     /// Starts Trustpool, and returns when all its watches had listed.
     pub(super) async fn run_trustpool(&mut self, screen: &Screen) -> anyhow::Result<Timestamp> {
         let binary = program("trustpool")?;
-        let kubeconfig = self.user.kubeconfig().file_name().unwrap_or_default();
         screen.command(&format!(
             "trustpool run --kubeconfig {} --extender-listen {} --admin-listen {} &",
-            kubeconfig.display(),
+            self.user.kubeconfig().display(),
             self.at.extender,
             self.at.admin
         ));
@@ -156,12 +155,18 @@ impl Scene {
                 self.plane.binaries().path("kubectl").display().to_string(),
             ),
             ("AUDIT_LOG", self.plane.audit().path().display().to_string()),
+            ("TRUSTPOOL_LOG", self.trustpool_log().display().to_string()),
             ("SIMULATOR", self.service.url()),
             ("SIMULATOR_ADMIN", self.service.admin()),
             ("EXTENDER", format!("http://{}", self.at.extender)),
             ("METRICS", format!("http://{}/metrics", self.at.admin)),
             ("STOP", format!("kill {}", std::process::id())),
         ]
+    }
+
+    /// The file with everything that Trustpool printed.
+    fn trustpool_log(&self) -> PathBuf {
+        self.plane.directory().join("trustpool.log")
     }
 
     /// Shows the last log lines of everything that may know why a claim was false.

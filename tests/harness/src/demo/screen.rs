@@ -102,6 +102,18 @@ impl Screen {
         self.raw(&format!("  {cross} not so: {error:#}"));
     }
 
+    /// The last line of a story that was stopped before its end.
+    pub(super) fn stop(&self) {
+        if self.is_terminal {
+            self.draw("");
+        }
+        let line = format!(
+            "Stopped before the end; {} claims were checked.",
+            self.claims
+        );
+        self.raw(&format!("\n{}", self.paint(BOLD, &line)));
+    }
+
     /// The last line of a story in which everything was so.
     pub(super) fn end(&self) {
         let took = self.started.elapsed().as_secs();

@@ -12,6 +12,7 @@ use trustpool::simulator::Script;
 use trustpool::simulator::hosts::Host;
 use trustpool::simulator::journal::{Entry, Page};
 
+use super::text::words;
 use crate::simulator::AUTH_BLOB;
 use crate::{Authority, Process, Program, free_port};
 
@@ -21,11 +22,14 @@ const START: Duration = Duration::from_secs(10);
 /// The file of the hosts that are played, in the simulator's directory.
 const HOSTS: &str = "hosts.json";
 
+/// The file of the secret that every request must carry, in the same directory.
+const SECRET: &str = "auth-blob";
+
 /// A simulator.
 #[derive(Debug)]
 pub(super) struct Service {
     process: Process,
-    /// Its arguments.
+    /// How a user would start it.
     line: String,
     ca: String,
     service: SocketAddr,
@@ -45,20 +49,28 @@ impl Service {
         let pair = authority.server(&["localhost", "127.0.0.1"])?;
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (service, admin) = (address(free_port()?), address(free_port()?));
-        let path = directory.join(HOSTS);
-        write(&directory.join("oat.crt"), &pair.certificate)?;
-        write(&directory.join("oat.key"), &pair.key)?;
+        let [path, secret] = [HOSTS, SECRET].map(|file| directory.join(file));
+        let [certificate, key] = ["oat.crt", "oat.key"].map(|file| directory.join(file));
+        write(&certificate, &pair.certificate)?;
+        write(&key, &pair.key)?;
+        write(&secret, AUTH_BLOB)?;
         // JSON is YAML.
         write(&path, &serde_json::to_string(hosts)?)?;
         let line = format!(
-            "--listen {service} --tls-cert oat.crt --tls-key oat.key --admin-listen {admin} --hosts {HOSTS}"
+            "--listen {service} --tls-cert {} --tls-key {} --admin-listen {admin} --hosts {}",
+            certificate.display(),
+            key.display(),
+            path.display()
         );
         let program = Program::new("oat-simulator", binary)
-            .args(line.split(' '))
+            .args(words(&line))
             .env("OAT_SIMULATOR_AUTH_BLOB", AUTH_BLOB);
         let mut simulator = Self {
             process: program.start(directory)?,
-            line,
+            line: format!(
+                "OAT_SIMULATOR_AUTH_BLOB=$(cat {}) oat-simulator {line}",
+                secret.display()
+            ),
             ca: authority.certificate(),
             service,
             admin,
@@ -74,9 +86,9 @@ impl Service {
         self.process.id()
     }
 
-    /// How it is started, but for the secret, which is in its environment.
-    pub(super) fn line(&self) -> String {
-        format!("oat-simulator {}", self.line)
+    /// How a user would start it: the secret is in a file, and goes to its environment.
+    pub(super) fn line(&self) -> &str {
+        &self.line
     }
 
     /// The CA that signed its certificate, PEM.
@@ -150,6 +162,18 @@ impl Service {
             .with_context(|| format!("the service has not called {host} {verdict} yet"))
     }
 
+    /// When it first called a host trusted since it was started.
+    pub(super) async fn first_trusted(&self) -> anyhow::Result<Timestamp> {
+        let requests = self.requests().await?;
+        let good = requests.iter().filter(|entry| {
+            let mut verdicts = entry.hosts.iter().map(|asked| asked.verdict);
+            verdicts.any(|verdict| verdict == Some(Verdict::Trusted))
+        });
+        good.filter_map(|entry| entry.answered)
+            .min()
+            .context("the service has given no verdict yet")
+    }
+
     /// Ends it (SIGTERM).
     pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
         let played = serde_json::to_string(&self.played().await?)?;
@@ -190,6 +214,11 @@ pub(super) fn gives(entry: &Entry, host: &str, verdict: Verdict) -> bool {
         .hosts
         .iter()
         .any(|asked| asked.name.as_str() == host && asked.verdict == Some(verdict))
+}
+
+/// Says whether an entry is about a host.
+pub(super) fn asks(entry: &Entry, host: &str) -> bool {
+    entry.hosts.iter().any(|asked| asked.name.as_str() == host)
 }
 
 /// Writes a file.

@@ -24,6 +24,6 @@ pub(super) async fn tell(screen: &mut Screen, scene: &mut Option<Scene>) -> anyh
     losses::turned(scene, screen).await?;
     losses::rebooted(scene, screen).await?;
     losses::silenced(scene, screen).await?;
-    let labels = outage::stopped(scene, screen).await?;
-    outage::back(scene, screen, &labels).await
+    let marks = outage::stopped(scene, screen).await?;
+    outage::back(scene, screen, &marks).await
 }

@@ -1,6 +1,4 @@
-//! Command lines taken apart, tables cut short, times put in words. Pure.
-
-use jiff::Timestamp;
+//! Command lines taken apart, tables cut short. Pure.
 
 /// How many rows of a table are always shown.
 const FIRST: usize = 3;
@@ -51,11 +49,6 @@ pub(super) fn distinct(table: &str) -> String {
 /// Says that rows are left out, if any are.
 fn more(hidden: usize) -> Option<String> {
     (hidden > 0).then(|| format!("… {hidden} more"))
-}
-
-/// From one moment to another, in seconds; nothing if they are the wrong way round.
-pub(super) fn seconds(from: Timestamp, to: Timestamp) -> f64 {
-    to.duration_since(from).as_secs_f64().max(0.0)
 }
 
 #[cfg(test)]

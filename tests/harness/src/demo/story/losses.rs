@@ -10,10 +10,12 @@ use tokio::time::timeout;
 use trustpool::api::keys;
 use trustpool::domain::Verdict;
 
-use crate::demo::cast::{REBOOTED, SILENCED, TURNED};
+use crate::demo::cast::{self, REBOOTED, SILENCED, TURNED};
+use crate::demo::look::tainted;
+use crate::demo::numbers::{seconds, within};
 use crate::demo::scene::Scene;
 use crate::demo::screen::Screen;
-use crate::demo::text::{seconds, words};
+use crate::demo::text::words;
 use crate::{SOON, eventually};
 
 /// How soon a node must lose its label once there is evidence against it.
@@ -48,15 +50,17 @@ pub(super) async fn turned(scene: &Scene, screen: &mut Screen) -> anyhow::Result
     let labels = scene.labels().await?;
     let took = seconds(answered, marked);
     screen.claim(
-        took <= LOST && labels.get(TURNED).is_some_and(|label| label == "untrusted"),
+        within(LOST, answered, marked)
+            && labels.get(TURNED).is_some_and(|label| label == "untrusted"),
         "the node lost its label within 2 s of the answer",
         format_args!("{took:.2} s"),
     )?;
-    let tainted = super::opening::tainted(&scene.nodes().await?);
+    let tainted = tainted(&scene.nodes().await?);
+    let taint = tainted.get(TURNED).map_or("no taint", String::as_str);
     screen.claim(
-        tainted.contains(TURNED),
+        taint == cast::taint(),
         "and is tainted: nothing new is placed there",
-        format_args!("{}:NoSchedule", keys::NOT_TRUSTED),
+        taint,
     )
 }
 
@@ -82,7 +86,7 @@ pub(super) async fn rebooted(scene: &Scene, screen: &mut Screen) -> anyhow::Resu
     let (reported, lost, asked, regained) = look.await?;
     let took = seconds(reported, lost);
     screen.claim(
-        took <= LOST,
+        within(LOST, reported, lost),
         "its label was gone within 2 s of the report",
         format_args!("{took:.2} s"),
     )?;

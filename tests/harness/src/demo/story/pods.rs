@@ -15,12 +15,12 @@ const TWENTY: usize = 20;
 pub(super) async fn twenty_and_twenty(scene: &Scene, screen: &mut Screen) -> anyhow::Result<()> {
     screen.step("Twenty pods that do not ask, and twenty that do");
     let labels = scene.labels().await?;
-    let before = scene.filtered().await?;
+    let before = scene.asked().await?;
     scene
         .show(screen, "create deployment plain --image=app --replicas=20")
         .await?;
     let places = places(scene, screen, "plain").await?;
-    let after = scene.filtered().await?;
+    let after = scene.asked().await?;
     screen.claim(
         after == before,
         "pods that do not ask never reach Trustpool",
@@ -44,9 +44,9 @@ pub(super) async fn twenty_and_twenty(scene: &Scene, screen: &mut Screen) -> any
         elsewhere.count() == 0,
         "pods that ask run on trusted nodes only",
         format_args!(
-            "20 pods on {}; the filter was asked {} times",
+            "20 pods on {}; Trustpool was asked {} times",
             tally(&places, &labels),
-            scene.filtered().await? - after
+            scene.asked().await? - after
         ),
     )
 }

@@ -186,6 +186,6 @@ fn write_crds(dir: &Path) -> anyhow::Result<()> {
 fn duration(text: &str) -> Result<Duration, String> {
     let length: SignedDuration = text
         .parse()
-        .map_err(|error: jiff::Error| error.to_string())?;
+        .map_err(|_: jiff::Error| "must be a time such as `10s` or `1m30s`".to_owned())?;
     Duration::try_from(length).map_err(|_| "must not be negative".to_owned())
 }

@@ -76,6 +76,7 @@ pub fn observe(record: &Record, orders: &Orders, facts: &Facts, now: Timestamp) 
     if orders.distrust.is_some() {
         next.verdict = Verdict::Untrusted;
         next.reason = Reason::Distrusted;
+        next.expires_at = None;
         next.streak = 0;
     }
     next

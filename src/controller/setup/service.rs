@@ -91,7 +91,11 @@ fn provider(
     match OpenAttestation::new(config) {
         Ok(provider) => Ok(Arc::new(provider)),
         Err(error) => {
-            let message = crate::telemetry::Chain(&error).to_string();
+            let mut message = crate::telemetry::Chain(&error).to_string();
+            if error.is_of_roots() {
+                let CaRef { kind, name, key } = &connection.ca;
+                message = format!("key `{key}` of {kind:?} `{name}`: {message}");
+            }
             Err(Trouble {
                 reason: "InvalidReference",
                 message,

@@ -56,6 +56,21 @@ fn what_a_service_refers_to_must_be_there_labelled_for_it_and_have_the_key() {
 }
 
 #[test]
+fn certificates_that_cannot_be_read_are_named_by_where_they_are() {
+    let mut objects = objects();
+    let map = holder("2", "oat", &json!({"ca.crt": "rubbish"}));
+    let map = serde_json::from_value(map).unwrap();
+    let applied = Event::Applied(("oat".to_owned(), map));
+    objects.config_maps.follow(applied);
+
+    let setup = again(&objects, &Setup::default());
+
+    let trouble = provider(&setup).unwrap_err();
+    let place = "key `ca.crt` of ConfigMap `oat`: ";
+    assert!(trouble.message.starts_with(place), "{}", trouble.message);
+}
+
+#[test]
 fn a_provider_is_kept_with_its_connections_until_its_secret_changes() {
     let mut objects = objects();
     let first = again(&objects, &Setup::default());

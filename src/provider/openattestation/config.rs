@@ -174,6 +174,14 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Says whether the certificates of the roots are at fault.
+    #[must_use]
+    pub const fn is_of_roots(&self) -> bool {
+        matches!(self, Self::RootsMissing | Self::RootsUnreadable { .. })
+    }
+}
+
 impl Config {
     /// The URL that is asked, with one slash between any two of its parts.
     pub(super) fn endpoint(&self) -> Result<Url, ConfigError> {

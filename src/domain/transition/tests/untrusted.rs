@@ -77,6 +77,7 @@ fn distrust_outranks_every_answer_and_is_not_forgotten_when_lifted() {
     };
     for before in [seen(), trusted_record(), untrusted_record()] {
         let record = observe(&before, &distrust, &facts(), at(5));
+        assert_eq!(record.expires_at, None, "nothing is left to expire");
         assert_eq!(has(&record), (Verdict::Untrusted, Reason::Distrusted));
 
         let answered = answer(

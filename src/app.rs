@@ -4,13 +4,13 @@ mod config;
 mod supervisor;
 
 use std::convert::Infallible;
-use std::error::Error as _;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use kube::Client;
-use kube::config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -184,29 +184,27 @@ async fn client(config: &Config) -> anyhow::Result<Client> {
                 .with_context(|| format!("failed to read `--kubeconfig {}`", path.display()))?;
             kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?
         }
-        None => kube::Config::infer().await.map_err(reason).context(
-            "found no cluster: not in a pod, and no kubeconfig; name one with `--kubeconfig`",
-        )?,
+        None => kube::Config::infer()
+            .await
+            .map_err(without_content)
+            .context(
+                "found no cluster: not in a pod, and no kubeconfig that can be used; name one with \
+             `--kubeconfig`",
+            )?,
     };
     connection.default_retry = false;
     Ok(Client::try_from(connection)?)
 }
 
-/// Why a kubeconfig cannot be used. A parser quotes what it could not read: there may be a token in it.
-fn without_content(error: KubeconfigError) -> anyhow::Error {
-    match error {
-        KubeconfigError::Parse(_) => anyhow!("it cannot be read as the YAML of a kubeconfig"),
-        other => other.into(),
-    }
-}
-
-/// Why no cluster was found, without what a file holds.
-fn reason(error: InferConfigError) -> anyhow::Error {
-    let kubeconfig = error.source().and_then(|it| it.downcast_ref());
+/// Why no kubeconfig can be used; `error`, or what it comes from, is kube's. A parser quotes what it could
+/// not read, and there may be a token in it: that is left out.
+fn without_content(error: impl Error + Send + Sync + 'static) -> anyhow::Error {
+    let error = anyhow::Error::new(error);
+    let kubeconfig = error.chain().find_map(|it| it.downcast_ref());
     if matches!(kubeconfig, Some(KubeconfigError::Parse(_))) {
-        return anyhow!("it cannot be read as the YAML of a kubeconfig");
+        return anyhow!("the file cannot be read as the YAML of a kubeconfig");
     }
-    error.into()
+    error
 }
 
 #[cfg(test)]

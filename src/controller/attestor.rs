@@ -218,7 +218,6 @@ impl Attestor {
         let judges = |service: &_, pool: &_| {
             let pool = setup.pool(pool);
             pool.is_some_and(|it| it.pool.service == *service)
-                && setup.services.contains_key(service)
         };
         let cases = &desk.cases;
         let exists = |name: &_| cases.has(name);

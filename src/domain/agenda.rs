@@ -200,7 +200,7 @@ impl Agenda {
     ) {
         let mut left = Vec::new();
         for (name, desk) in &mut self.desks {
-            let leaves = |item: &mut Item| !judges(name, &item.pool);
+            let leaves = |item: &mut Item| !in_use(name) || !judges(name, &item.pool);
             for group in &mut desk.groups {
                 left.extend(group.items.extract_if(.., leaves));
             }

@@ -156,13 +156,28 @@ mod tests {
     use crate::domain::plan::tests::{new_record, trusted_record};
     use crate::domain::plan::{Batch, Item, Lane};
 
+    /// Of what is known of the node `a`, at second 8.
     fn due_of(record: &Record) -> (Timestamp, Due) {
+        due_with(record, None, &Memory::default(), &pool(), 8)
+    }
+
+    /// The same at `second`, with an order to ask given in second `attest`.
+    fn due_with(
+        record: &Record,
+        attest: Option<i64>,
+        memory: &Memory,
+        pool: &Pool,
+        second: i64,
+    ) -> (Timestamp, Due) {
         let subject = Subject {
             name: &"a".into(),
             record,
-            orders: &Orders::default(),
+            orders: &Orders {
+                attest: attest.map(at),
+                ..Orders::default()
+            },
         };
-        due(&subject, &Memory::default(), &pool(), at(8))
+        due(&subject, memory, pool, at(second))
     }
 
     #[test]
@@ -181,22 +196,11 @@ mod tests {
 
     #[test]
     fn a_question_ordered_for_later_puts_none_off() {
-        let orders = |attest| Orders {
-            attest: Some(at(attest)),
-            ..Orders::default()
-        };
-        let record = trusted_record(0);
-        let due_at = |orders, now| {
-            let subject = Subject {
-                name: &"a".into(),
-                record: &record,
-                orders: &orders,
-            };
-            due(&subject, &Memory::default(), &pool(), at(now))
-        };
+        let (record, memory) = (trusted_record(0), Memory::default());
+        let due_at = |attest, now| due_with(&record, Some(attest), &memory, &pool(), now);
 
-        assert_eq!(due_at(orders(900), 8), (at(300), Due::Expiring));
-        assert_eq!(due_at(orders(100), 100), (at(100), Due::ByHand));
+        assert_eq!(due_at(900, 8), (at(300), Due::Expiring));
+        assert_eq!(due_at(100, 100), (at(100), Due::ByHand));
     }
 
     #[test]
@@ -216,18 +220,8 @@ mod tests {
         };
         agenda.begin(&batch, false, at(0));
         agenda.failed(&batch, Blame::Hosts, at(5));
-        let due_at = |attest: Option<i64>| {
-            let orders = Orders {
-                attest: attest.map(at),
-                ..Orders::default()
-            };
-            let subject = Subject {
-                name: &"a".into(),
-                record: &record,
-                orders: &orders,
-            };
-            due(&subject, agenda.memory(&"a".into()), &pool(), at(40))
-        };
+        let memory = agenda.memory(&"a".into());
+        let due_at = |attest| due_with(&record, attest, memory, &pool(), 40);
 
         assert_eq!(due_at(None), (at(60), Due::Failed));
         assert_eq!(due_at(Some(0)), (at(60), Due::Failed), "asked since");
@@ -251,14 +245,7 @@ mod tests {
         };
         let mut tight = pool();
         tight.min_interval = SignedDuration::from_secs(1);
-        let due_of = |record| {
-            let subject = Subject {
-                name: &"a".into(),
-                record,
-                orders: &Orders::default(),
-            };
-            due(&subject, &Memory::default(), &tight, at(8))
-        };
+        let due_of = |record| due_with(record, None, &Memory::default(), &tight, 8);
 
         assert_eq!(due_of(&short), (at(14), Due::Lapsing));
         assert_eq!(due_of(&usual), (at(300), Due::Expiring));

@@ -6,6 +6,7 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use trustpool::api::keys::TRUST;
 use trustpool_harness::{SOON, Setup, Slot, World, eventually};
 
 use crate::support::{INTERVAL, attested_again, trusted_nodes, writes};
@@ -90,6 +91,9 @@ async fn invariant_5_a_kubelet_that_writes_its_node_without_rest_keeps_no_label(
     let _slot = Slot::take().await.unwrap();
     let world = Setup::default().start().await.unwrap();
     trusted_nodes(&world, &NODES).await.unwrap();
+    // What guards the patch that such a Node loses its label by.
+    let another = json!({"metadata": {"uid": "another", "labels": {TRUST: "untrusted"}}});
+    assert!(world.patch_node("a", another).await.is_err());
     let nodes = kubelet(&world).await;
     let over = CancellationToken::new();
     let hammer = async |number: usize| {

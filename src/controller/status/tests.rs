@@ -75,6 +75,12 @@ fn a_round_is_too_long_once_it_takes_the_whole_interval() {
     let expected = "True/RoundTooLong: the last round took 300 s and the interval is 300 s";
     assert!(said.starts_with(expected), "{said}");
     assert!(said.contains("batch.maxInFlight"), "what to do: {said}");
+    let outage = Round {
+        verdicts: 0,
+        ..round(300_000)
+    };
+    let told = self::said(&setup, "default", &Tale::default(), Some(&outage));
+    assert_eq!(condition(&told, "RoundTooLong"), fine, "it is the service");
 }
 
 #[test]

@@ -26,18 +26,22 @@ const NODES: &[u8] = br#"},"Error":"","Nodes":"#;
 pub struct Lists {
     names: Vec<u8>,
     refused: Vec<u8>,
+    /// How long each may become: memory that is not written to costs nothing; moving does.
+    longest: usize,
     tally: Tally,
 }
 
 impl Lists {
     /// Lists for the answer to a request of so many bytes.
     pub fn for_names(bytes: usize) -> Self {
-        // Refusals are longer than names. Memory that is not written to costs nothing; moving does.
-        let mut names = Vec::with_capacity(2 * bytes);
+        // Refusals are longer than names.
+        let longest = 2 * bytes;
+        let mut names = Vec::with_capacity(longest);
         names.extend_from_slice(HEAD);
         Self {
             names,
             refused: Vec::new(),
+            longest,
             tally: Tally::default(),
         }
     }
@@ -59,7 +63,9 @@ impl Lists {
     /// None in fact: memory takes everything.
     pub fn refuse(&mut self, name: &str, refusal: Refusal) -> serde_json::Result<()> {
         self.tally.count(refusal);
-        if !self.refused.is_empty() {
+        if self.refused.is_empty() {
+            self.refused.reserve(self.longest);
+        } else {
             self.refused.push(b',');
         }
         quote(&mut self.refused, name)?;

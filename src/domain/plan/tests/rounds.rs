@@ -8,6 +8,19 @@ fn rounds_over(world: &mut World, second: i64) -> Vec<Round> {
     world.agenda.rounds_over(&HashSet::new(), pool, at(second))
 }
 
+/// Answers `HostTimeout` for `silent`, and `Trusted` for every other node of `batch`.
+fn answer_but(world: &mut World, batch: &Batch, silent: &NodeName) {
+    let outcome = |name: &NodeName| match name == silent {
+        true => Outcome::HostTimeout,
+        false => Outcome::Trusted,
+    };
+    let items = batch.items.iter();
+    let outcomes: Vec<_> = items
+        .map(|item| (item.name.clone(), outcome(&item.name)))
+        .collect();
+    world.agenda.answered(batch, &outcomes);
+}
+
 #[test]
 fn a_round_names_its_silent_hosts_only_if_it_was_conclusive() {
     for (good, silent) in [(5, 5), (4, 0)] {
@@ -51,15 +64,7 @@ fn a_round_goes_on_while_a_culprit_is_searched_and_counts_what_the_halves_gave()
                 world.agenda.failed(&batch, Blame::Hosts, at(now));
                 continue;
             }
-            let outcome = |name: &NodeName| match *name == silent {
-                true => Outcome::HostTimeout,
-                false => Outcome::Trusted,
-            };
-            let outcomes = batch.items.iter();
-            let outcomes: Vec<_> = outcomes
-                .map(|item| (item.name.clone(), outcome(&item.name)))
-                .collect();
-            world.agenda.answered(&batch, &outcomes);
+            answer_but(&mut world, &batch, &silent);
         }
         batches = world.start(at(now));
         let over = rounds_over(&mut world, now);
@@ -75,17 +80,8 @@ fn a_round_goes_on_while_a_culprit_is_searched_and_counts_what_the_halves_gave()
 /// Asks who is due, answers `HostTimeout` for one of 10 nodes and `Trusted` for the others, and returns
 /// the round.
 fn round_at(world: &mut World, second: i64) -> Round {
-    let silent = NodeName::from("node-0009");
     for batch in world.start(at(second)) {
-        let outcome = |name: &NodeName| match *name == silent {
-            true => Outcome::HostTimeout,
-            false => Outcome::Trusted,
-        };
-        let items = batch.items.iter();
-        let outcomes: Vec<_> = items
-            .map(|item| (item.name.clone(), outcome(&item.name)))
-            .collect();
-        world.agenda.answered(&batch, &outcomes);
+        answer_but(world, &batch, &"node-0009".into());
     }
     rounds_over(world, second).remove(0)
 }

@@ -115,6 +115,14 @@ pub fn usable() -> Setup {
     setup(&objects(), &Setup::default(), &Clock::system())
 }
 
+/// The same with more in the spec of the pool `default`.
+pub fn configured(more: &Value) -> Setup {
+    let mut objects = objects();
+    let applied = Event::Applied(("default".to_owned(), pool("default", more)));
+    objects.pools.follow(applied);
+    setup(&objects, &Setup::default(), &Clock::system())
+}
+
 /// A Ready node in boot `boot`, of version 1.
 pub fn node(name: &str, boot: &str) -> Tracked {
     let node = Node {

@@ -1,6 +1,7 @@
 //! A look at what changed finds all that a look at everything finds.
 
 mod rows;
+mod unreadable;
 
 use std::collections::BTreeMap;
 

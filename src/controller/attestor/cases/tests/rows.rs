@@ -20,7 +20,7 @@ fn trusted(node: &Tracked) -> Answer {
     }
 }
 
-fn name() -> NodeName {
+pub(super) fn name() -> NodeName {
     "a".into()
 }
 
@@ -40,7 +40,7 @@ fn go_through(cases: &mut Cases, writes: &[Write], second: i64) {
 }
 
 /// Looks at `a` alone.
-fn look(
+pub(super) fn look(
     cases: &mut Cases,
     setup: &Arc<Setup>,
     seen: (Option<Tracked>, Option<Kept>),
@@ -300,60 +300,7 @@ fn invariant_9_however_often_a_kubelet_reports_another_boot_little_waits_to_be_w
     );
 }
 
-#[test]
-fn no_pool_takes_over_the_nodes_of_one_that_cannot_be_read_nor_another_node_its_host() {
-    for readable in [true, false] {
-        let mut setup = usable();
-        if !readable {
-            setup.unreadable = vec!["older".into()];
-        }
-        let (mut cases, setup) = (Cases::default(), Arc::new(setup));
-        let [a, host] = ["a", "host"].map(|name| node(name, "b"));
-        let mut of_older = kept(&a, Verdict::Trusted, Reason::Attested);
-        of_older.record.pool = Some("older".into());
-        of_older.orders.host = Some("host".to_owned());
-        let of_host = kept(&host, Verdict::Unknown, Reason::NeverAttested);
-        let all = [
-            ("a", entry(Some(a), Some(of_older))),
-            ("host", entry(Some(host), Some(of_host))),
-        ];
-
-        cases.look(&snapshot(all), &setup, at(5));
-
-        let asked = |name: &str| cases.incarnation(&name.into(), &"default".into()).is_some();
-        assert_eq!((asked("a"), asked("host")), (readable, false));
-    }
-}
-
-#[test]
-fn a_node_whose_record_a_later_version_wrote_is_neither_asked_about_nor_written() {
-    let (mut cases, setup) = (Cases::default(), Arc::new(usable()));
-    let metadata = kube::api::ObjectMeta {
-        resource_version: Some("1".to_owned()),
-        ..Default::default()
-    };
-    let foreign = || Some(Kept::foreign(&metadata));
-    for (second, boot) in [(5, "b"), (6, "b2")] {
-        let writes = look(
-            &mut cases,
-            &setup,
-            (Some(node("a", boot)), foreign()),
-            second,
-        );
-
-        assert!(writes.is_empty(), "{writes:?}");
-        assert!(cases.incarnation(&name(), &"default".into()).is_none());
-    }
-    look(&mut cases, &setup, (None, foreign()), 7);
-    assert!(cases.forgettable(at(7 + 90_000)).is_empty());
-
-    let a = node("a", "b2");
-    let mut read = kept(&a, Verdict::Trusted, Reason::Attested);
-    read.version = "2".to_owned();
-    look(&mut cases, &setup, (Some(a), Some(read)), 8);
-    assert!(cases.incarnation(&name(), &"default".into()).is_some());
-}
-
+/// As the pool that selects `a` alone may be after a downgrade, while `host` is in another.
 #[test]
 fn nothing_is_asked_about_a_node_of_which_several_writes_wait() {
     let (mut cases, setup) = (Cases::default(), Arc::new(usable()));

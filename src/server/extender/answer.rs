@@ -26,7 +26,7 @@ const NODES: &[u8] = br#"},"Error":"","Nodes":"#;
 pub struct Lists {
     names: Vec<u8>,
     refused: Vec<u8>,
-    /// How long each may become: memory that is not written to costs nothing; moving does.
+    /// How long the names may become. Memory that is not written to costs nothing; moving does.
     longest: usize,
     tally: Tally,
 }
@@ -34,8 +34,7 @@ pub struct Lists {
 impl Lists {
     /// Lists for the answer to a request of so many bytes.
     pub fn for_names(bytes: usize) -> Self {
-        // Refusals are longer than names.
-        let longest = 2 * bytes;
+        let longest = bytes + HEAD.len() + REFUSED.len();
         let mut names = Vec::with_capacity(longest);
         names.extend_from_slice(HEAD);
         Self {
@@ -64,7 +63,8 @@ impl Lists {
     pub fn refuse(&mut self, name: &str, refusal: Refusal) -> serde_json::Result<()> {
         self.tally.count(refusal);
         if self.refused.is_empty() {
-            self.refused.reserve(self.longest);
+            // A reason is longer than a name.
+            self.refused.reserve(2 * self.longest);
         } else {
             self.refused.push(b',');
         }
@@ -76,10 +76,10 @@ impl Lists {
     /// The answer to a request with names.
     pub fn names(self) -> Answer {
         let tally = self.tally;
-        let mut all = self.finish();
-        all.extend_from_slice(b"null}");
+        let [names, mut refused] = self.finish();
+        refused.extend_from_slice(b"null}");
         Answer {
-            pieces: vec![all.into()],
+            pieces: vec![names.into(), refused.into()],
             tally,
         }
     }
@@ -87,10 +87,10 @@ impl Lists {
     /// The answer to a request with Nodes: `stretches` holds those that fit.
     pub fn nodes(self, stretches: Vec<Bytes>) -> Answer {
         let tally = self.tally;
-        let mut head = self.finish();
-        head.extend_from_slice(br#"{"metadata":{},"items":["#);
-        let mut pieces = Vec::with_capacity(2 * stretches.len() + 2);
-        pieces.push(head.into());
+        let [names, mut refused] = self.finish();
+        refused.extend_from_slice(br#"{"metadata":{},"items":["#);
+        let mut pieces = Vec::with_capacity(2 * stretches.len() + 3);
+        pieces.extend([names.into(), refused.into()]);
         for (index, stretch) in stretches.into_iter().enumerate() {
             if index > 0 {
                 pieces.push(Bytes::from_static(b","));
@@ -101,13 +101,11 @@ impl Lists {
         Answer { pieces, tally }
     }
 
-    /// All but the value of `Nodes`.
-    fn finish(self) -> Vec<u8> {
-        let mut all = self.names;
-        all.extend_from_slice(REFUSED);
-        all.extend_from_slice(&self.refused);
-        all.extend_from_slice(NODES);
-        all
+    /// All but the value of `Nodes`, in two pieces.
+    fn finish(mut self) -> [Vec<u8>; 2] {
+        self.names.extend_from_slice(REFUSED);
+        self.refused.extend_from_slice(NODES);
+        [self.names, self.refused]
     }
 }
 

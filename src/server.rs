@@ -1,7 +1,8 @@
-//! What listens: the scheduler extender and the admin port. Binding and serving are two steps, so
+//! What listens: the scheduler extender, the bind gate and the admin port. Binding and serving are two steps, so
 //! that a process knows that it has all its ports before it answers on any.
 
 pub mod admin;
+pub mod bind;
 pub mod extender;
 pub mod listen;
 pub mod metrics;

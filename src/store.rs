@@ -1,9 +1,11 @@
-//! The joined view of Nodes and NodeTrusts: one writer, many readers, one snapshot at a time.
+//! The joined view of Nodes and NodeTrusts, and what Namespaces say: one writer, many readers, one snapshot at a
+//! time.
 
 mod feed;
 mod health;
 mod joined;
 pub mod node;
+mod rules;
 mod snapshot;
 mod trust;
 
@@ -16,6 +18,7 @@ use crate::domain::Now;
 pub use feed::feed;
 pub use health::{Beat, Health, NotReady, SILENCE, Watched};
 pub use node::{PartialNode, Tracked};
+pub use rules::{NamespaceRule, Rules, RulesWriter, follow_rules, rules};
 pub use snapshot::{ByName, Entry, Snapshot};
 pub use trust::{Kept, is_later};
 

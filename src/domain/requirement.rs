@@ -1,6 +1,10 @@
-//! What a pod asks of its node, read from the places where a pod can say it.
+//! What a pod asks of its node, read from the places where a pod or its namespace can say it.
+
+mod additions;
 
 use super::PoolName;
+
+pub use additions::{Additions, additions};
 
 /// The values that bear on a requirement, as a pod carries them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +21,15 @@ pub struct Words<'a> {
     pub selector: Option<&'a str>,
     /// The pool key of `spec.nodeSelector`.
     pub selector_pool: Option<&'a str>,
+}
+
+/// What a namespace's labels say about its pods.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rule<'a> {
+    /// `trustpool.dev/require`.
+    pub require: Option<&'a str>,
+    /// `trustpool.dev/pool`: the pool of every pod there that asks.
+    pub pool: Option<&'a str>,
 }
 
 /// What a pod asks of its node.
@@ -41,18 +54,30 @@ const AUDIT: &str = "audit";
 const LONGEST_POOL: usize = 63;
 
 impl Requirement {
-    /// Reads a requirement. Selector, annotation and label each suffice; two that contradict each
-    /// other, and a value that is not known, ask for what no node has.
+    /// Reads what a pod says by itself. Selector, annotation and label each suffice; two that
+    /// contradict each other, and a value that is not known, ask for what no node has.
     #[must_use]
     pub fn read(words: &Words<'_>) -> Self {
-        let asks = [words.selector, words.annotation, words.label];
-        if words.selector.is_none() && asks.iter().flatten().all(|value| *value == AUDIT) {
+        Self::under(&Rule::default(), words)
+    }
+
+    /// Reads what a pod asks in a namespace with `rule`, which no word of the pod can loosen.
+    #[must_use]
+    pub fn under(rule: &Rule<'_>, words: &Words<'_>) -> Self {
+        let said = [words.annotation, words.label];
+        let is_audit = |value: &Option<&str>| value.is_none_or(|value| value == AUDIT);
+        let ruled = rule.require.filter(|require| *require != AUDIT);
+        if ruled.is_none() && words.selector.is_none() && said.iter().all(is_audit) {
             return Self::Nothing;
         }
+        // Where the namespace asks, a pod that would only be audited asks with it.
+        let said = said.map(|value| value.filter(|value| ruled.is_none() || *value != AUDIT));
+        let asks = [ruled, words.selector, said[0], said[1]];
         if !asks.iter().flatten().all(|value| *value == TRUSTED) {
             return Self::Unknown;
         }
-        match agreed([words.selector_pool, words.annotation_pool, words.label_pool]) {
+        let named = [words.selector_pool, words.annotation_pool, words.label_pool];
+        match agreed(named.into_iter().chain([rule.pool])) {
             Ok(pool) => Self::Trusted {
                 pool: pool.map(PoolName::from),
             },
@@ -65,182 +90,28 @@ impl Requirement {
 struct Contradiction;
 
 /// The one pool that all who name one agree on.
-fn agreed(names: [Option<&str>; 3]) -> Result<Option<&str>, Contradiction> {
-    let mut named = names.into_iter().flatten();
+fn agreed<'a>(
+    names: impl Iterator<Item = Option<&'a str>>,
+) -> Result<Option<&'a str>, Contradiction> {
+    let mut named = names.flatten();
     let Some(first) = named.next() else {
         return Ok(None);
     };
-    let legal = !first.is_empty() && first.len() <= LONGEST_POOL;
-    if legal && named.all(|other| other == first) {
+    if is_name(first) && named.all(|other| other == first) {
         Ok(Some(first))
     } else {
         Err(Contradiction)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_place_asks_and_an_unknown_value_asks_for_what_no_node_has() {
-        let trusted = Requirement::Trusted { pool: None };
-        let words = Words::default();
-        let table = [
-            (words, Requirement::Nothing),
-            (
-                Words {
-                    selector: Some("trusted"),
-                    ..words
-                },
-                trusted.clone(),
-            ),
-            (
-                Words {
-                    annotation: Some("trusted"),
-                    ..words
-                },
-                trusted.clone(),
-            ),
-            (
-                Words {
-                    label: Some("trusted"),
-                    ..words
-                },
-                trusted,
-            ),
-            (
-                Words {
-                    label: Some("audit"),
-                    ..words
-                },
-                Requirement::Nothing,
-            ),
-            (
-                Words {
-                    annotation: Some("audit"),
-                    ..words
-                },
-                Requirement::Nothing,
-            ),
-            (
-                Words {
-                    selector: Some("audit"),
-                    ..words
-                },
-                Requirement::Unknown,
-            ),
-            (
-                Words {
-                    selector: Some("untrusted"),
-                    ..words
-                },
-                Requirement::Unknown,
-            ),
-            (
-                Words {
-                    annotation: Some("Trusted"),
-                    ..words
-                },
-                Requirement::Unknown,
-            ),
-            (
-                Words {
-                    annotation: Some(""),
-                    ..words
-                },
-                Requirement::Unknown,
-            ),
-            (
-                Words {
-                    annotation: Some("audit"),
-                    label: Some("trusted"),
-                    ..words
-                },
-                Requirement::Unknown,
-            ),
-            (
-                Words {
-                    selector: Some("trusted"),
-                    label: Some("other"),
-                    ..words
-                },
-                Requirement::Unknown,
-            ),
-        ];
-        for (given, expected) in table {
-            assert_eq!(Requirement::read(&given), expected, "{given:?}");
-        }
-    }
-
-    #[test]
-    fn a_pool_is_pinned_by_whoever_names_it_and_contradictions_fit_nothing() {
-        let asks = Words {
-            annotation: Some("trusted"),
-            ..Words::default()
-        };
-        let (longest, long) = ("p".repeat(63), "p".repeat(64));
-        let pinned = |pool: &str| Requirement::Trusted {
-            pool: Some(pool.into()),
-        };
-        let table = [
-            (
-                Words {
-                    annotation_pool: Some("a"),
-                    ..asks
-                },
-                pinned("a"),
-            ),
-            (
-                Words {
-                    selector_pool: Some("a"),
-                    label_pool: Some("a"),
-                    ..asks
-                },
-                pinned("a"),
-            ),
-            (
-                Words {
-                    selector_pool: Some("a"),
-                    label_pool: Some("b"),
-                    ..asks
-                },
-                Requirement::Unknown,
-            ),
-            (
-                Words {
-                    annotation_pool: Some(""),
-                    ..asks
-                },
-                Requirement::Unknown,
-            ),
-            (
-                Words {
-                    annotation_pool: Some(&longest),
-                    ..asks
-                },
-                pinned(&longest),
-            ),
-            (
-                Words {
-                    annotation_pool: Some(&long),
-                    ..asks
-                },
-                Requirement::Unknown,
-            ),
-        ];
-        for (given, expected) in table {
-            assert_eq!(Requirement::read(&given), expected, "{given:?}");
-        }
-    }
-
-    #[test]
-    fn a_pool_alone_asks_for_nothing() {
-        let words = Words {
-            annotation_pool: Some("a"),
-            ..Words::default()
-        };
-
-        assert_eq!(Requirement::read(&words), Requirement::Nothing);
-    }
+/// Says whether a `TrustPool` can be named so: a DNS subdomain that fits a label value.
+fn is_name(pool: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    pool.len() <= LONGEST_POOL
+        && pool.starts_with(plain)
+        && pool.ends_with(plain)
+        && pool.chars().all(|c| plain(c) || c == '-' || c == '.')
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
+use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use thiserror::Error;
@@ -42,6 +43,18 @@ pub enum Error {
     /// The body does not end in time.
     #[error("the request's body is longer than {0} bytes")]
     TooLarge(usize),
+}
+
+impl Error {
+    /// The status that a request is answered with whose body was not read.
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Lost(_) => StatusCode::BAD_REQUEST,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        }
+    }
 }
 
 /// The one way in for bodies: many small ones at a time, or one large one beside them.

@@ -117,12 +117,10 @@ fn failed(error: &Error) -> Response {
 impl Error {
     const fn status(&self) -> StatusCode {
         match self {
-            Self::Body(body::Error::Busy) | Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Body(body::Error::Slow) => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(body::Error::TooLarge(_)) | Self::TooManyNames => {
-                StatusCode::PAYLOAD_TOO_LARGE
-            }
-            Self::Body(body::Error::Lost(_)) | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
+            Self::Body(error) => error.status(),
+            Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyNames => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unreadable(_) => StatusCode::BAD_REQUEST,
             Self::Slice | Self::Stopped(_) | Self::Write(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -16,6 +16,7 @@ use crate::domain::NodeName;
 use crate::watch::{Event, watch};
 
 use super::Writer;
+use super::health::Sign;
 use super::joined::Joined;
 use super::node::{PartialNode, Tracked};
 use super::trust::Kept;
@@ -76,27 +77,6 @@ pub async fn feed(client: Client, writer: Writer, clock: Clock) {
                 }
                 publish_at.get_or_insert_with(|| earliest.max(Instant::now()));
             }
-        }
-    }
-}
-
-/// What an event tells of its watch.
-enum Sign {
-    /// It is whole.
-    Listed,
-    /// It is not, until it has listed: a listing that breaks again and again shows objects for ever, and
-    /// never what is gone.
-    Listing,
-    /// It showed something.
-    Shown,
-}
-
-impl Sign {
-    const fn of<K>(event: &Event<K>) -> Self {
-        match event {
-            Event::Listed => Self::Listed,
-            Event::Started => Self::Listing,
-            Event::Alive | Event::Applied(_) | Event::Deleted(_) => Self::Shown,
         }
     }
 }

@@ -6,14 +6,17 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::domain::Now;
+use crate::watch::Event;
 
 /// How long a watch may show neither event nor bookmark. The API server sends a bookmark about once
 /// a minute, so this is one missed and half of the next.
 pub const SILENCE: Duration = Duration::from_secs(90);
 
-/// The watches that a snapshot is joined from.
+/// A watch that decisions are made from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Watched {
+    /// Namespaces.
+    Namespaces,
     /// Nodes.
     Nodes,
     /// NodeTrusts.
@@ -25,6 +28,7 @@ impl Watched {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Namespaces => "Namespaces",
             Self::Nodes => "Nodes",
             Self::NodeTrusts => "NodeTrusts",
         }
@@ -71,10 +75,44 @@ impl Beat {
         }
     }
 
+    /// Says whether the watch, which shows `watched`, has listed and is alive.
+    ///
+    /// # Errors
+    ///
+    /// It is not.
+    pub fn ready(&self, watched: Watched, now: Now) -> Result<(), NotReady> {
+        let silent = self.silent_for(now).ok_or(NotReady::NotListed(watched))?;
+        if silent >= SILENCE {
+            return Err(NotReady::Silent(watched, silent));
+        }
+        Ok(())
+    }
+
     /// How long the watch has been silent; `None` if it has not listed yet.
     fn silent_for(&self, now: Now) -> Option<Duration> {
         let at = self.at.load(Ordering::Acquire).checked_sub(1)?;
         Some(now.uptime.saturating_sub(Duration::from_millis(at)))
+    }
+}
+
+/// What an event tells of its watch.
+pub(super) enum Sign {
+    /// It is whole.
+    Listed,
+    /// It is not, until it has listed: a listing that breaks again and again shows objects for ever, and
+    /// never what is gone.
+    Listing,
+    /// It showed something.
+    Shown,
+}
+
+impl Sign {
+    pub(super) const fn of<K>(event: &Event<K>) -> Self {
+        match event {
+            Event::Listed => Self::Listed,
+            Event::Started => Self::Listing,
+            Event::Alive | Event::Applied(_) | Event::Deleted(_) => Self::Shown,
+        }
     }
 }
 
@@ -94,16 +132,8 @@ impl Health {
     ///
     /// The first that is not.
     pub fn ready(&self, now: Now) -> Result<(), NotReady> {
-        for (watched, beat) in [
-            (Watched::Nodes, &self.nodes),
-            (Watched::NodeTrusts, &self.node_trusts),
-        ] {
-            let silent = beat.silent_for(now).ok_or(NotReady::NotListed(watched))?;
-            if silent >= SILENCE {
-                return Err(NotReady::Silent(watched, silent));
-            }
-        }
-        Ok(())
+        self.nodes.ready(Watched::Nodes, now)?;
+        self.node_trusts.ready(Watched::NodeTrusts, now)
     }
 }
 

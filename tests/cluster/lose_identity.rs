@@ -121,8 +121,8 @@ async fn two_nodes_that_claim_one_host_are_told_apart_by_an_administrator_only()
 async fn a_label_outranks_a_name(world: &World) -> anyhow::Result<()> {
     // Case makes no other host.
     world.simulator.play("A", "trusted").await?;
-    let other = NodeBuilder::new("b").label(keys::HOST, "A");
-    world.nodes.create(&other).await?;
+    world.nodes.create(&NodeBuilder::new("b")).await?;
+    world.nodes.label("b", keys::HOST, Some("A")).await?;
 
     world.becomes("a", "unknown/HostConflict").await?;
     world.labelled("a", Some("unknown")).await?;

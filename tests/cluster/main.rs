@@ -46,6 +46,10 @@ mod objects;
 #[cfg(test)]
 mod pods;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
+mod policy_additions;
+#[cfg(test)]
 mod preempt;
 #[cfg(test)]
 mod process;

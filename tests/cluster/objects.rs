@@ -4,7 +4,7 @@ use anyhow::ensure;
 use kube::api::{Api, DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
-use trustpool_harness::trustpool::NAMESPACE;
+use trustpool_harness::install::NAMESPACE;
 use trustpool_harness::world::object;
 use trustpool_harness::{Setup, Slot, World};
 

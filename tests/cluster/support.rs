@@ -10,7 +10,7 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 use trustpool::api::NodeTrustStatus;
 use trustpool::simulator::journal::Entry;
-use trustpool_harness::trustpool::USER;
+use trustpool_harness::install::USER;
 use trustpool_harness::world::asking_pod;
 use trustpool_harness::{AuditEvent, AuditLog, SOON, World, eventually};
 

@@ -56,8 +56,8 @@ impl ControlPlane {
         command
     }
 
-    /// Applies a file, or every YAML and JSON file of a folder and its folders, and waits until
-    /// the custom resource definitions among them are served.
+    /// Applies a file, or every YAML and JSON file of a folder (not of its folders), and waits until the custom
+    /// resource definitions among them are served.
     ///
     /// # Errors
     ///
@@ -67,14 +67,7 @@ impl ControlPlane {
             .canonicalize()
             .with_context(|| format!("no `{}`", path.display()))?;
         let path = path.to_str().context("a path that is not UTF-8")?;
-        let arguments = [
-            "apply",
-            "--server-side",
-            "--force-conflicts",
-            "-R",
-            "-f",
-            path,
-        ];
+        let arguments = ["apply", "--server-side", "--force-conflicts", "-f", path];
         let what = format!("`{path}` to be applied");
         // An object whose definition is applied by the same call is refused until that is served.
         let refused = eventually(SETTLE, &what, async || {

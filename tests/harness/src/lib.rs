@@ -28,6 +28,7 @@ mod control_plane;
 pub mod demo;
 mod eventually;
 mod identity;
+pub mod install;
 mod kubectl;
 mod node;
 mod nodes;

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::instrument::WithSubscriber as _;
@@ -14,14 +13,9 @@ use trustpool::app::{Config, run};
 use trustpool::clock::Clock;
 use trustpool::telemetry::to_file;
 
+use crate::install::NAMESPACE;
 use crate::process::last_words;
 use crate::{ControlPlane, Identity, Process, Program, eventually, free_port};
-
-/// The user that Trustpool runs as, bound to the roles in `manifests`.
-pub const USER: &str = "trustpool-controller";
-
-/// The namespace that Trustpool reads.
-pub const NAMESPACE: &str = "trustpool-system";
 
 /// What is logged.
 const LOGGED: &str = "info,trustpool=debug";
@@ -243,38 +237,4 @@ fn config(user: &Identity, at: Addresses) -> Config {
         admin_listen: at.admin,
         drain: Duration::from_secs(10),
     }
-}
-
-/// Creates Trustpool's definitions, roles and user in a control plane.
-///
-/// # Errors
-///
-/// If the API server refuses any of it.
-pub async fn install(plane: &ControlPlane) -> anyhow::Result<Identity> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    plane.apply(&root.join("crds")).await?;
-    plane.apply(&root.join("manifests")).await?;
-    let user = format!("--user={USER}");
-    for binding in ["clusterrolebinding", "rolebinding"] {
-        let role = if binding == "rolebinding" {
-            "--role"
-        } else {
-            "--clusterrole"
-        };
-        let role = format!("{role}={USER}");
-        let arguments = [
-            "create",
-            binding,
-            "trustpool-user",
-            &role,
-            &user,
-            "-n",
-            NAMESPACE,
-        ];
-        plane
-            .kubectl(&arguments)
-            .await
-            .context("failed to bind Trustpool's user")?;
-    }
-    plane.user(USER, &[])
 }

@@ -8,8 +8,8 @@ use trustpool::simulator::hosts::{Delay, Finding, Host};
 
 use super::service::Service;
 use crate::NodeBuilder;
+use crate::install::NAMESPACE;
 use crate::simulator::AUTH_BLOB;
-use crate::trustpool::NAMESPACE;
 
 /// How many nodes there are.
 pub(super) const NODES: usize = 60;

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use trustpool::clock::Clock;
 
-use crate::trustpool::USER;
+use crate::install::USER;
 use crate::{AuditEvent, AuditLog};
 
 /// What was asked of the API server since some moment.

@@ -14,7 +14,7 @@ use super::evidence::Evidence;
 use super::screen::Screen;
 use super::service::Service;
 use super::text::{distinct, words};
-use crate::trustpool::install;
+use crate::install::install;
 use crate::{
     Addresses, ControlPlane, Extender, Identity, Part, Scheduler, Slot, Trustpool, binaries,
 };

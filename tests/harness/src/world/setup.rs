@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use trustpool::clock::Clock;
 
 use super::{World, object};
+use crate::install::{NAMESPACE, install};
 use crate::simulator::AUTH_BLOB;
-use crate::trustpool::{Addresses, NAMESPACE, install};
+use crate::trustpool::Addresses;
 use crate::{Builder, ControlPlane, Extender, Scheduler, Simulator};
 
 /// What a world is made of.

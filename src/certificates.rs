@@ -31,4 +31,4 @@ pub use error::Error;
 pub use names::Names;
 pub use pair::{Pair, Pem};
 pub use plan::{SETTLE, SUPERSEDED, Step, Why, plan};
-pub use state::{Contents, Held, Published, State, Stored};
+pub use state::{Contents, Held, Memory, Published, State, Stored};

@@ -21,3 +21,7 @@ pub const RESOURCE: &str = "trustpool.dev/trust";
 pub const SERVICE: &str = "trustpool.dev/service";
 /// Annotation of a NodeTrust: an RFC 3339 time; the node is asked about unless it was since.
 pub const ATTEST: &str = "trustpool.dev/attest";
+/// Annotation of the webhook configuration of the bind gate: who sees to its `caBundle`.
+pub const CA_BUNDLE: &str = "trustpool.dev/ca-bundle";
+/// Value of [`CA_BUNDLE`]: an administrator, or a tool of theirs. Trustpool then makes no certificates.
+pub const CA_BUNDLE_GIVEN: &str = "given";

@@ -47,6 +47,18 @@ pub enum Step {
     },
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Issue(why) => write!(f, "issue a certificate: {why}"),
+            Self::Keep(bundle) => write!(f, "keep {} CAs", bundle.len()),
+            Self::Make { why, .. } => write!(f, "make a CA: {why}"),
+            Self::Publish(bundle) => write!(f, "publish {} CAs", bundle.len()),
+            Self::Wait { until } => write!(f, "wait until {until}"),
+        }
+    }
+}
+
 /// Why a certificate is to be replaced.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Why {
@@ -99,20 +111,16 @@ pub fn plan(state: &State, names: &Names, now: Now) -> Step {
     if state.kept != needed.to_pem().as_bytes() {
         return Step::Keep(needed);
     }
-    if let Published::Ours { bundles, since } = &state.published {
+    if let Published::Ours(bundles) = &state.published {
         let right = needed.to_pem();
         if bundles.iter().any(|bundle| bundle != right.as_bytes()) {
             return Step::Publish(needed);
         }
-        if leaf.why.is_some() && needed.len() > 1 {
-            let seen = since.map_or(Duration::ZERO, |since| now.uptime.saturating_sub(since));
-            let left = SETTLE.saturating_sub(seen);
-            if !left.is_zero() {
-                let left = SignedDuration::try_from(left).unwrap_or(SignedDuration::MAX);
-                return Step::Wait {
-                    until: after(now.wall, left),
-                };
-            }
+        let left = unsettled(state, now);
+        if leaf.why.is_some() && needed.len() > 1 && left.is_positive() {
+            return Step::Wait {
+                until: after(now.wall, left),
+            };
         }
     }
     match leaf.why {
@@ -121,6 +129,13 @@ pub fn plan(state: &State, names: &Names, now: Now) -> Step {
             until: next(&needed, current, &leaf, now.wall),
         },
     }
+}
+
+/// How long until the CA that issues has been published for [`SETTLE`].
+fn unsettled(state: &State, now: Now) -> SignedDuration {
+    let since = state.since.unwrap_or(now.uptime);
+    let left = SETTLE.saturating_sub(now.uptime.saturating_sub(since));
+    SignedDuration::try_from(left).unwrap_or(SignedDuration::MAX)
 }
 
 /// The CA that issues, if it may go on.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::domain::Now;
+
 use super::authority::Authority;
 use super::bundle::Bundle;
 use super::certificate::Certificate;
@@ -106,14 +108,8 @@ pub enum Published {
     Absent,
     /// What an administrator gave: everything about certificates is theirs.
     Given,
-    /// What we are to keep right.
-    Ours {
-        /// The `caBundle` of each webhook, PEM.
-        bundles: Vec<Vec<u8>>,
-        /// Since when, as uptime, each of them has been seen to have the CA that issues; nothing if
-        /// one has not.
-        since: Option<Duration>,
-    },
+    /// What we are to keep right: the `caBundle` of each webhook, PEM.
+    Ours(Vec<Vec<u8>>),
 }
 
 impl Published {
@@ -121,7 +117,7 @@ impl Published {
     #[must_use]
     pub fn has(&self, authority: &Certificate) -> bool {
         let has = |bundle: &Vec<u8>| Bundle::read(bundle).contains(authority);
-        matches!(self, Self::Ours { bundles, .. } if bundles.iter().all(has))
+        matches!(self, Self::Ours(bundles) if bundles.iter().all(has))
     }
 
     /// Every CA that any client is given to trust.
@@ -129,11 +125,31 @@ impl Published {
     pub fn authorities(&self) -> Bundle {
         match self {
             Self::Absent | Self::Given => Bundle::default(),
-            Self::Ours { bundles, .. } => {
+            Self::Ours(bundles) => {
                 let read = |bundle: &Vec<u8>| Bundle::read(bundle);
                 bundles.iter().flat_map(read).collect()
             }
         }
+    }
+}
+
+/// What is remembered from one look to the next: the CA that issues and since when, as uptime, every
+/// client has been given it to trust. A new process begins with nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Option<(Certificate, Duration)>);
+
+impl Memory {
+    /// Since when `published` has had `authority`.
+    fn look(
+        &mut self,
+        authority: Option<&Certificate>,
+        published: &Published,
+        now: Now,
+    ) -> Option<Duration> {
+        let authority = authority.filter(|it| published.has(it));
+        let known = self.0.take().filter(|(known, _)| Some(known) == authority);
+        self.0 = known.or_else(|| authority.map(|it| (it.clone(), now.uptime)));
+        self.0.as_ref().map(|(_, since)| *since)
     }
 }
 
@@ -150,6 +166,8 @@ pub struct State {
     pub issuer: Bundle,
     /// What clients are given to trust.
     pub published: Published,
+    /// Since when, as uptime, that has had the CA that issues, for all that is remembered.
+    pub since: Option<Duration>,
 }
 
 impl State {
@@ -159,15 +177,18 @@ impl State {
         authority: Option<&Stored<'_>>,
         leaf: Option<&Stored<'_>>,
         published: Published,
+        memory: &mut Memory,
+        now: Now,
     ) -> Self {
-        let authorities = |stored: Option<&Stored<'_>>| {
-            stored.map_or_else(Vec::new, |it| it.authorities.to_vec())
-        };
+        let kept = authority.map_or(&[][..], |it| it.authorities).to_vec();
+        let authority = Held::read(authority, Authority::read);
+        let current = authority.readable().map(Authority::certificate);
         Self {
-            authority: Held::read(authority, Authority::read),
-            kept: authorities(authority),
+            since: memory.look(current, &published, now),
+            authority,
+            kept,
+            issuer: leaf.map_or_else(Bundle::default, |it| Bundle::read(it.authorities)),
             leaf: Held::read(leaf, Pair::read),
-            issuer: Bundle::read(&authorities(leaf)),
             published,
         }
     }

@@ -1,6 +1,10 @@
 //! What is made can be read, and what cannot be used is not.
 
-use crate::certificates::{Bundle, Published, State, Stored};
+use crate::certificates::{Bundle, Memory, Published, State, Stored};
+
+use std::time::Duration;
+
+use crate::domain::Now;
 
 use super::*;
 
@@ -136,7 +140,17 @@ fn no_key_is_printed() {
         key: one.key.as_bytes(),
         authorities: &[],
     };
-    let state = State::read(Some(&stored), Some(&stored), Published::Absent);
+    let now = Now {
+        uptime: Duration::ZERO,
+        wall: at(0),
+    };
+    let state = State::read(
+        Some(&stored),
+        Some(&stored),
+        Published::Absent,
+        &mut Memory::default(),
+        now,
+    );
     let printed = format!("{authority:?} {one:?} {leaf:?} {stored:?} {state:?}");
 
     for key in [one.key, leaf.key] {

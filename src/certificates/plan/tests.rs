@@ -4,7 +4,7 @@ mod rules;
 mod simulation;
 
 use super::*;
-use crate::certificates::{Contents, Pem, Stored};
+use crate::certificates::{Contents, Memory, Pem, Stored};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -22,7 +22,7 @@ struct World {
     leaf: Option<Secret>,
     /// The bundle of each webhook.
     bundles: Vec<Vec<u8>>,
-    since: Option<Duration>,
+    memory: Memory,
 }
 
 fn second(second: i64) -> Now {
@@ -77,36 +77,36 @@ impl World {
         world
     }
 
-    fn state(&self) -> State {
+    fn state(&mut self, now: Now) -> State {
         let published = if self.bundles.is_empty() {
             Published::Absent
         } else {
-            Published::Ours {
-                bundles: self.bundles.clone(),
-                since: self.since,
-            }
+            Published::Ours(self.bundles.clone())
         };
         State::read(
             self.authority.as_ref().map(Secret::stored).as_ref(),
             self.leaf.as_ref().map(Secret::stored).as_ref(),
             published,
+            &mut self.memory,
+            now,
         )
     }
 
-    fn plan(&self, now: Now) -> Step {
-        plan(&self.state(), &names(), now)
+    fn plan(&mut self, now: Now) -> Step {
+        plan(&self.state(now), &names(), now)
     }
 
     /// Does what the plan says.
     fn act(&mut self, now: Now) {
-        self.take(self.plan(now), now);
+        let step = self.plan(now);
+        self.take(step, now);
     }
 
-    /// Does `step`, and sees what is published.
+    /// Does `step`.
     fn take(&mut self, step: Step, now: Now) {
         match step {
             Step::Issue(_) => {
-                let state = self.state();
+                let state = self.state(now);
                 let authority = state.authority.readable().unwrap();
                 let leaf = Contents::issue(authority, &names(), now.wall).unwrap();
                 self.leaf = Some(leaf.into());
@@ -118,15 +118,6 @@ impl World {
             Step::Publish(bundle) => self.bundles.fill(bundle.to_pem().into_bytes()),
             Step::Wait { .. } => {}
         }
-        self.since = self.see(self.since, now);
-    }
-
-    /// Since when the CA that issues is published, if it was `since` so far.
-    fn see(&self, since: Option<Duration>, now: Now) -> Option<Duration> {
-        let state = self.state();
-        let authority = state.authority.readable()?.certificate();
-        let has = state.published.has(authority);
-        has.then(|| since.unwrap_or(now.uptime))
     }
 
     /// The CAs in the CA's Secret, the one that issues first.

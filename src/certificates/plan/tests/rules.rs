@@ -55,7 +55,13 @@ fn without_a_webhook_certificates_are_made_all_the_same_and_published_when_there
 
 #[test]
 fn what_an_administrator_gave_is_left_alone() {
-    let state = State::read(None, None, Published::Given);
+    let state = State::read(
+        None,
+        None,
+        Published::Given,
+        &mut Memory::default(),
+        second(0),
+    );
     let until = Timestamp::MAX;
 
     assert_eq!(plan(&state, &names(), second(0)), Step::Wait { until });
@@ -110,45 +116,61 @@ fn a_new_ca_issues_when_it_was_published_for_two_minutes_and_the_old_one_goes_a_
 }
 
 #[test]
-fn a_server_that_has_only_just_the_certificate_of_another_day_is_given_a_new_one() {
+fn a_certificate_that_is_not_good_is_replaced_for_a_reason() {
     let settled = World::settled(second(0));
-    let other = World::settled(second(0));
-    let broken = |change: fn(&mut Secret, &World)| {
-        let mut world = settled.clone();
-        change(world.leaf.as_mut().unwrap(), &other);
-        world.plan(second(9))
-    };
-    let due = Certificate::from_pem(settled.leaf.as_ref().unwrap().pem.certificate.as_bytes());
+    let other = World::settled(second(0)).leaf.unwrap().pem;
+    let (other, key) = (other.clone(), other.key);
+    let shown = settled.leaf.clone().unwrap().pem;
+    let due = Certificate::from_pem(shown.certificate.as_bytes());
     let due = Now {
         wall: due.unwrap().due(),
         ..day(60)
     };
-    let named = Names::new(["other.trustpool-system.svc"]).unwrap();
-    let without = World {
-        leaf: None,
-        ..settled.clone()
-    };
+    let half = shown.certificate[..99].to_owned();
+    let certificate = shown.certificate.clone();
+    let pem = |certificate, key| Some(Pem { certificate, key });
+    let table = [
+        (due, Some(shown.clone()), Why::Old),
+        (second(9), None, Why::Missing),
+        (second(9), Some(other), Why::OtherAuthority),
+        (
+            second(9),
+            pem(half, shown.key),
+            Why::Unreadable(Error::Certificate),
+        ),
+        (
+            second(9),
+            pem(certificate, key),
+            Why::Unreadable(Error::Mismatch),
+        ),
+    ];
+    for (now, pem, why) in table {
+        let mut world = settled.clone();
+        let authorities = world.kept().to_pem();
+        world.leaf = pem.map(|pem| Secret { pem, authorities });
 
-    let why = |why| Step::Issue(why);
-    assert_eq!(settled.plan(due), why(Why::Old));
-    assert_eq!(without.plan(second(9)), why(Why::Missing));
-    assert_eq!(
-        plan(&settled.state(), &named, second(9)),
-        why(Why::OtherNames)
-    );
-    assert_eq!(
-        settled.plan(second(-3601)),
-        Step::Make {
-            why: Why::TooNew,
-            previous: settled.kept(),
-        }
-    );
-    let mismatch = broken(|leaf, other| leaf.pem.key = other.leaf.clone().unwrap().pem.key);
-    assert_eq!(mismatch, why(Why::Unreadable(Error::Mismatch)));
-    let half = broken(|leaf, _| leaf.pem.certificate.truncate(99));
-    assert_eq!(half, why(Why::Unreadable(Error::Certificate)));
-    let another = broken(|leaf, other| leaf.pem = other.leaf.clone().unwrap().pem);
-    assert_eq!(another, why(Why::OtherAuthority));
+        assert_eq!(world.plan(now), Step::Issue(why));
+    }
+}
+
+#[test]
+fn a_server_that_is_called_otherwise_has_a_certificate_for_that() {
+    let named = Names::new(["other.trustpool-system.svc"]).unwrap();
+    let state = World::settled(second(0)).state(second(9));
+
+    let step = plan(&state, &named, second(9));
+
+    assert_eq!(step, Step::Issue(Why::OtherNames));
+}
+
+#[test]
+fn what_was_made_by_a_clock_that_was_ahead_is_replaced() {
+    let mut world = World::settled(second(0));
+    let previous = world.kept();
+
+    assert!(matches!(world.plan(second(-3600)), Step::Wait { .. }));
+    let why = Why::TooNew;
+    assert_eq!(world.plan(second(-3601)), Step::Make { why, previous });
 }
 
 #[test]
@@ -194,7 +216,7 @@ fn what_was_published_is_put_right_and_nothing_that_counts_is_taken_too_soon() {
 fn an_expired_ca_goes_whatever_the_server_shows() {
     let mut world = World::settled(second(0));
     steps(&mut world, day(244));
-    world.since = None;
+    world.memory = Memory::default();
     assert_eq!(world.kept().len(), 2);
 
     let (taken, _) = steps(&mut world, day(366));

@@ -55,7 +55,7 @@ struct Run {
     is_set_up: bool,
     /// Whether the next write is lost.
     loses: bool,
-    since: Option<Duration>,
+    memory: Memory,
     stale: [i64; 3],
 }
 
@@ -66,14 +66,14 @@ impl Run {
             clock: 0,
             is_set_up: false,
             loses: false,
-            since: None,
+            memory: Memory::default(),
             stale: [0; 3],
         }
     }
 
     fn happen(&mut self, chance: &Chance) {
         match *chance {
-            Chance::Crash => self.since = None,
+            Chance::Crash => self.memory = Memory::default(),
             Chance::Lose => self.loses = true,
             Chance::Pause(days) => {
                 self.pass(days * DAY.as_secs());
@@ -106,18 +106,13 @@ impl Run {
     }
 
     /// What the controller sees.
-    fn see(&mut self) -> World {
+    fn see(&self) -> World {
         let [authority, leaf, bundles] = self.stale.map(|stale| self.at(self.clock - stale));
-        let seen = World {
+        World {
             authority: authority.authority.clone(),
             leaf: leaf.leaf.clone(),
             bundles: bundles.bundles.clone(),
-            since: None,
-        };
-        self.since = seen.see(self.since, second(self.clock));
-        World {
-            since: self.since,
-            ..seen
+            memory: self.memory.clone(),
         }
     }
 
@@ -130,8 +125,9 @@ impl Run {
     /// One look of the controller. The server refuses a write if the object is not as it was seen.
     fn look(&mut self) {
         let now = second(self.clock);
-        let seen = self.see();
+        let mut seen = self.see();
         let step = seen.plan(now);
+        self.memory = seen.memory.clone();
         let mut wanted = seen.clone();
         wanted.take(step.clone(), now);
         let mut there = self.past.back().unwrap().1.clone();

@@ -25,8 +25,6 @@ use crate::telemetry::Chain;
 use self::objects::{Objects, Seen};
 use self::write::{Error, Writer};
 
-pub use self::objects::{AUTHORITIES, AUTHORITY, CERTIFICATE, GATE, KEY, WEBHOOK};
-
 /// From one write to the next look: by then the watches have shown it. And were somebody to undo what we
 /// write, it would be written once a second and no more.
 const PACE: Duration = Duration::from_secs(1);

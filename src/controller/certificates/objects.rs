@@ -18,22 +18,6 @@ use crate::certificates::{Memory, Published, State, Stored};
 use crate::domain::Now;
 use crate::watch::{Event, Mirror, watch};
 
-/// The Secret of the CA, of type `Opaque`: its certificate in `tls.crt`, its private key in `tls.key`; in
-/// `ca.crt` its certificate and then those of the CAs before it that somebody may still use.
-pub const AUTHORITY: &str = "trustpool-ca";
-/// The Secret of the bind gate, of type `kubernetes.io/tls`: its certificate in `tls.crt`, its private key
-/// in `tls.key`, and the CA that it is of in `ca.crt`.
-pub const GATE: &str = "trustpool-gate-tls";
-/// The `ValidatingWebhookConfiguration` whose webhooks ask the bind gate.
-pub const WEBHOOK: &str = "trustpool-bind";
-
-/// Key of a Secret: a certificate.
-pub const CERTIFICATE: &str = "tls.crt";
-/// Key of a Secret: a private key.
-pub const KEY: &str = "tls.key";
-/// Key of a Secret: certificates of CAs.
-pub const AUTHORITIES: &str = "ca.crt";
-
 /// What the watches have shown so far, each of one object. Not `Debug`: there are keys in it.
 #[derive(Default)]
 pub struct Objects {
@@ -58,9 +42,10 @@ pub fn events(
     secrets: &Api<Secret>,
     webhooks: &Api<ValidatingWebhookConfiguration>,
 ) -> BoxStream<'static, Seen> {
-    let authority = named("the Secret of the CA", secrets, AUTHORITY).map(Seen::Authority);
-    let gate = named("the Secret of the bind gate", secrets, GATE).map(Seen::Gate);
-    let webhook = named("the webhook configuration", webhooks, WEBHOOK).map(Seen::Webhook);
+    let authority = named("the Secret of the CA", secrets, keys::CA_SECRET).map(Seen::Authority);
+    let gate = named("the Secret of the bind gate", secrets, keys::GATE_SECRET).map(Seen::Gate);
+    let webhook =
+        named("the webhook configuration", webhooks, keys::BIND_WEBHOOK).map(Seen::Webhook);
     select_all([authority.boxed(), gate.boxed(), webhook.boxed()]).boxed()
 }
 
@@ -125,9 +110,9 @@ fn stored(secret: &Secret) -> Stored<'_> {
     let value = |key| data.and_then(|data| data.get(key));
     let bytes = |key| value(key).map_or(&[][..], |ByteString(bytes)| bytes);
     Stored {
-        certificate: bytes(CERTIFICATE),
-        key: bytes(KEY),
-        authorities: bytes(AUTHORITIES),
+        certificate: bytes(keys::TLS_CERTIFICATE),
+        key: bytes(keys::TLS_KEY),
+        authorities: bytes(keys::TLS_AUTHORITIES),
     }
 }
 

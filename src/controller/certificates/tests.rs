@@ -65,7 +65,7 @@ impl Run {
 
     /// The bundle of each webhook.
     fn published(&self) -> Vec<Bundle> {
-        let configuration = self.server.get(WEBHOOK).unwrap();
+        let configuration = self.server.get(keys::BIND_WEBHOOK).unwrap();
         let webhooks = configuration["webhooks"].as_array().unwrap();
         let bundle = |webhook: &Value| {
             let bundle = webhook["clientConfig"]["caBundle"].clone();
@@ -77,7 +77,8 @@ impl Run {
 
     /// Says that what the gate shows is taken by all who ask it.
     fn assert_trusted(&self) {
-        let [certificate, key] = [CERTIFICATE, KEY].map(|key| self.data(GATE, key));
+        let [certificate, key] =
+            [keys::TLS_CERTIFICATE, keys::TLS_KEY].map(|key| self.data(keys::GATE_SECRET, key));
         let pair = Pair::read(&certificate, &key).unwrap();
         for bundle in self.published() {
             let signs = |it| pair.certificate().is_signed_by(it, self.clock.wall());
@@ -104,7 +105,7 @@ fn server(annotations: &Value) -> Server {
         "metadata": {"annotations": annotations},
         "webhooks": [webhook("strict.trustpool.dev"), webhook("open.trustpool.dev")],
     });
-    server.put(WEBHOOK, object);
+    server.put(keys::BIND_WEBHOOK, object);
     server
 }
 
@@ -115,15 +116,18 @@ async fn everything_is_made_within_three_seconds_and_then_left_alone() {
     assert_eq!(run.written(3).await, [MAKE, PUBLISH, ISSUE].concat());
 
     run.assert_trusted();
-    assert_eq!(run.secret(AUTHORITY).type_.as_deref(), Some("Opaque"));
-    assert_eq!(run.secret(GATE).type_.as_deref(), Some("kubernetes.io/tls"));
-    let (issuer, kept) = (
-        run.data(GATE, AUTHORITIES),
-        run.data(AUTHORITY, AUTHORITIES),
+    assert_eq!(run.secret(keys::CA_SECRET).type_.as_deref(), Some("Opaque"));
+    assert_eq!(
+        run.secret(keys::GATE_SECRET).type_.as_deref(),
+        Some("kubernetes.io/tls")
     );
-    assert_eq!(issuer, run.data(AUTHORITY, CERTIFICATE));
+    let (issuer, kept) = (
+        run.data(keys::GATE_SECRET, keys::TLS_AUTHORITIES),
+        run.data(keys::CA_SECRET, keys::TLS_AUTHORITIES),
+    );
+    assert_eq!(issuer, run.data(keys::CA_SECRET, keys::TLS_CERTIFICATE));
     assert_eq!(issuer, kept);
-    let webhook = &run.server.get(WEBHOOK).unwrap()["webhooks"][0];
+    let webhook = &run.server.get(keys::BIND_WEBHOOK).unwrap()["webhooks"][0];
     assert_eq!(webhook["failurePolicy"], "Fail");
     assert_eq!(webhook["clientConfig"]["service"]["name"], "trustpool-gate");
     assert_eq!(run.written(3 * 3600).await, <[&str; 0]>::default());
@@ -134,8 +138,10 @@ async fn what_there_is_to_publish_waits_for_a_webhook() {
     let run = Run::new(Server::new());
     assert_eq!(run.written(3 * 3600).await, [MAKE, ISSUE].concat());
 
-    run.server
-        .put(WEBHOOK, server(&json!({})).get(WEBHOOK).unwrap());
+    run.server.put(
+        keys::BIND_WEBHOOK,
+        server(&json!({})).get(keys::BIND_WEBHOOK).unwrap(),
+    );
 
     assert_eq!(run.written(1).await, PUBLISH);
     run.assert_trusted();
@@ -147,9 +153,9 @@ async fn what_an_administrator_gives_is_left_alone() {
     assert_eq!(run.written(3 * 3600).await, <[&str; 0]>::default());
 
     run.server.put(
-        WEBHOOK,
+        keys::BIND_WEBHOOK,
         server(&json!({keys::CA_BUNDLE: "ours"}))
-            .get(WEBHOOK)
+            .get(keys::BIND_WEBHOOK)
             .unwrap(),
     );
     assert_eq!(run.written(3).await, [MAKE, PUBLISH, ISSUE].concat());
@@ -195,18 +201,21 @@ async fn a_secret_that_is_gone_is_made_again_and_what_others_wrote_into_one_stay
     let run = Run::new(server(&json!({})));
     run.written(3).await;
 
-    run.server.delete(GATE);
+    run.server.delete(keys::GATE_SECRET);
     assert_eq!(run.written(1).await, ISSUE);
 
-    let mut gate = run.server.get(GATE).unwrap();
+    let mut gate = run.server.get(keys::GATE_SECRET).unwrap();
     gate["metadata"]["labels"] = json!({"theirs": "yes"});
-    gate["data"][KEY] = json!("");
+    gate["data"][keys::TLS_KEY] = json!("");
     gate["data"]["theirs"] = json!("eWVz");
-    run.server.put(GATE, gate);
+    run.server.put(keys::GATE_SECRET, gate);
     assert_eq!(run.written(2).await, ["PUT trustpool-gate-tls"]);
     run.assert_trusted();
-    assert_eq!(run.secret(GATE).metadata.labels.unwrap()["theirs"], "yes");
-    assert_eq!(run.data(GATE, "theirs"), b"yes");
+    assert_eq!(
+        run.secret(keys::GATE_SECRET).metadata.labels.unwrap()["theirs"],
+        "yes"
+    );
+    assert_eq!(run.data(keys::GATE_SECRET, "theirs"), b"yes");
 }
 
 #[tokio::test(start_paused = true)]
@@ -229,11 +238,11 @@ async fn writes_that_fail_are_tried_again_after_1_2_4_and_8_seconds() {
 async fn what_somebody_else_wrote_meanwhile_is_not_written_over() {
     let run = Run::new(server(&json!({})));
     run.written(3).await;
-    let mut gate = run.server.get(GATE).unwrap();
-    gate["data"][KEY] = json!("");
+    let mut gate = run.server.get(keys::GATE_SECRET).unwrap();
+    gate["data"][keys::TLS_KEY] = json!("");
 
     run.server.race(1);
-    run.server.put(GATE, gate);
+    run.server.put(keys::GATE_SECRET, gate);
 
     assert_eq!(run.written(3).await, ["PUT trustpool-gate-tls"; 2]);
     run.assert_trusted();
@@ -270,9 +279,9 @@ async fn no_key_is_in_the_logs() {
     ] {
         assert!(logs.contains(line), "{line} in\n{logs}");
     }
-    for secret in [AUTHORITY, GATE] {
-        let pem = String::from_utf8(run.data(secret, KEY)).unwrap();
-        let encoded = run.server.get(secret).unwrap()["data"][KEY].to_string();
+    for secret in [keys::CA_SECRET, keys::GATE_SECRET] {
+        let pem = String::from_utf8(run.data(secret, keys::TLS_KEY)).unwrap();
+        let encoded = run.server.get(secret).unwrap()["data"][keys::TLS_KEY].to_string();
         let bytes = format!("{:?}", &pem.as_bytes()[40..60]);
         let line = pem.lines().nth(1).unwrap();
         let parts = [line, &encoded[40..90], bytes.trim_matches(['[', ']'])];

@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use tracing::info;
 
+use crate::api::keys;
 use crate::certificates::{self, Bundle, Contents, Names, State, Step};
 use crate::controller::call::{self, call};
 
-use super::objects::{AUTHORITIES, AUTHORITY, CERTIFICATE, GATE, KEY, Objects, WEBHOOK};
+use super::objects::Objects;
 
 /// Why a step was not taken.
 #[derive(Debug, Error)]
@@ -78,10 +79,18 @@ impl Writer {
                     return Ok(());
                 };
                 let contents = Contents::issue(authority, names, now);
-                let contents = contents.map_err(|source| Error::Make { name: GATE, source })?;
-                let secret = whole(GATE, "kubernetes.io/tls", &contents, objects.gate());
+                let contents = contents.map_err(|source| Error::Make {
+                    name: keys::GATE_SECRET,
+                    source,
+                })?;
+                let secret = whole(
+                    keys::GATE_SECRET,
+                    "kubernetes.io/tls",
+                    &contents,
+                    objects.gate(),
+                );
                 self.write(secret).await?;
-                info!(secret = GATE, %why, %names, "certificate issued");
+                info!(secret = keys::GATE_SECRET, %why, %names, "certificate issued");
             }
             Step::Keep(bundle) => {
                 let Some(secret) = objects.authority() else {
@@ -90,11 +99,14 @@ impl Writer {
                 let data = BTreeMap::from([authorities(bundle)]);
                 self.write(with(secret.clone(), data)).await?;
                 let count = bundle.len();
-                info!(secret = AUTHORITY, count, "CAs that are still needed kept");
+                info!(
+                    secret = keys::CA_SECRET,
+                    count, "CAs that are still needed kept"
+                );
             }
             Step::Make { why, previous } => {
                 let contents = Contents::make(previous.clone(), now);
-                let name = AUTHORITY;
+                let name = keys::CA_SECRET;
                 let contents = contents.map_err(|source| Error::Make { name, source })?;
                 let secret = whole(name, "Opaque", &contents, objects.authority());
                 self.write(secret).await?;
@@ -127,13 +139,21 @@ impl Writer {
         };
         let patch = Patch::Strategic(patch(configuration, bundle));
         let params = PatchParams::default();
-        let written = call(self.webhooks.patch_metadata(WEBHOOK, &params, &patch)).await;
+        let written = call(
+            self.webhooks
+                .patch_metadata(keys::BIND_WEBHOOK, &params, &patch),
+        )
+        .await;
         written.map_err(|source| Error::Write {
             kind: "ValidatingWebhookConfiguration",
-            name: WEBHOOK.to_owned(),
+            name: keys::BIND_WEBHOOK.to_owned(),
             source,
         })?;
-        info!(webhook = WEBHOOK, count = bundle.len(), "CAs published");
+        info!(
+            webhook = keys::BIND_WEBHOOK,
+            count = bundle.len(),
+            "CAs published"
+        );
         Ok(())
     }
 }
@@ -151,8 +171,11 @@ fn whole(name: &str, kind: &str, contents: &Contents, known: Option<&Secret>) ->
     });
     let data = BTreeMap::from([
         authorities(&contents.authorities),
-        (CERTIFICATE.to_owned(), text(&contents.pem.certificate)),
-        (KEY.to_owned(), text(&contents.pem.key)),
+        (
+            keys::TLS_CERTIFICATE.to_owned(),
+            text(&contents.pem.certificate),
+        ),
+        (keys::TLS_KEY.to_owned(), text(&contents.pem.key)),
     ]);
     with(secret, data)
 }
@@ -164,7 +187,7 @@ fn with(mut secret: Secret, data: BTreeMap<String, ByteString>) -> Secret {
 
 fn authorities(bundle: &Bundle) -> (String, ByteString) {
     let pem = ByteString(bundle.to_pem().into_bytes());
-    (AUTHORITIES.to_owned(), pem)
+    (keys::TLS_AUTHORITIES.to_owned(), pem)
 }
 
 /// A strategic merge patch: webhooks merge by their name, and whatever else there is stays, fields of

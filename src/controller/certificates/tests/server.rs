@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use tokio::time::sleep;
 
-use super::super::{AUTHORITY, GATE, WEBHOOK};
+use crate::api::keys;
 
 /// The server. Clones share what it keeps.
 #[derive(Clone)]
@@ -103,10 +103,11 @@ impl Server {
         let last = path.rsplit('/').next().unwrap();
         let name = sent["metadata"]["name"].as_str().unwrap_or(last);
         let secrets = "/api/v1/namespaces/trustpool-system/secrets";
+        let webhook = keys::BIND_WEBHOOK;
         let configuration = format!(
-            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{WEBHOOK}"
+            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{webhook}"
         );
-        let secret = [AUTHORITY, GATE].map(|name| format!("{secrets}/{name}"));
+        let secret = [keys::CA_SECRET, keys::GATE_SECRET].map(|name| format!("{secrets}/{name}"));
         let may = match head.method {
             Method::POST => path == secrets,
             Method::PUT => secret.iter().any(|it| it == path),
@@ -118,7 +119,7 @@ impl Server {
 
     /// Only a watch of one object is allowed to somebody who may see that alone.
     fn watch(&self, query: &str) -> Response<Body> {
-        let name = [AUTHORITY, GATE, WEBHOOK];
+        let name = [keys::CA_SECRET, keys::GATE_SECRET, keys::BIND_WEBHOOK];
         let name = name
             .into_iter()
             .find(|name| query.contains(&format!("fieldSelector=metadata.name%3D{name}")));

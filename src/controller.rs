@@ -14,6 +14,7 @@
 
 pub mod attestor;
 pub mod call;
+pub mod certificates;
 pub mod events;
 pub mod forgetter;
 pub mod marker;

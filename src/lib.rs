@@ -6,7 +6,8 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`domain`], [`clock`], [`telemetry`] | what is decided, and how: pure; the time; logs |
+//! | [`domain`], [`telemetry`] | what is decided, and how: pure; logs |
+//! | [`certificates`], [`clock`] | certificates of our own, and when to replace them: pure; the time |
 //! | [`api`], [`watch`] | the objects of `trustpool.dev`; list-and-watch |
 //! | [`provider`], [`store`] | who is asked about hosts; the joined view of Nodes and NodeTrusts |
 //! | [`controller`], [`server`], [`simulator`] | attest and mark; answer the scheduler; play a service |
@@ -19,6 +20,7 @@
 
 pub mod api;
 pub mod app;
+pub mod certificates;
 pub mod cli;
 pub mod clock;
 pub mod controller;

@@ -6,6 +6,7 @@ pub mod bind;
 pub mod extender;
 pub mod listen;
 pub mod metrics;
+pub mod tls;
 
 mod body;
 mod connection;
@@ -56,7 +57,7 @@ pub enum Error {
     },
 }
 
-/// Answers on `listener` by `router` until told to `stop`. Then takes no more connections, closes
+/// Answers on `listener` by `router` until told to `stop`, over TLS if the listener says so. Then takes no more connections, closes
 /// the idle ones, finishes the requests it has, and returns within `drain`.
 ///
 /// A handler that panics is answered for with status 500, and the server goes on.
@@ -72,8 +73,9 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let address = listener.address();
     let handle = Handle::new();
-    let mut server = Server::from_listener(listener.into_inner())
-        .acceptor(Acceptor::new(handle.clone()))
+    let (socket, tls) = listener.into_parts();
+    let mut server = Server::from_listener(socket)
+        .acceptor(Acceptor::new(handle.clone(), tls))
         .handle(handle.clone());
     server
         .http_builder()

@@ -1,4 +1,5 @@
-//! Every label, annotation, taint, condition and resource name of ours, once.
+//! Every label, annotation, taint, condition, resource and object name of ours, once; and the keys of
+//! Secrets that we share with others.
 
 /// Label of a Node: its verdict. Under `node-restriction.kubernetes.io`, because a kubelet may write
 /// any other label on its own Node (NodeRestriction admission plugin).
@@ -21,3 +22,21 @@ pub const RESOURCE: &str = "trustpool.dev/trust";
 pub const SERVICE: &str = "trustpool.dev/service";
 /// Annotation of a NodeTrust: an RFC 3339 time; the node is asked about unless it was since.
 pub const ATTEST: &str = "trustpool.dev/attest";
+/// `ValidatingWebhookConfiguration` whose webhooks ask the bind gate.
+pub const BIND_WEBHOOK: &str = "trustpool-bind";
+/// Secret of the CA that the bind gate's certificate is of; its type is `Opaque`. [`TLS_AUTHORITIES`] in it
+/// is that CA, then those before it that somebody may still use.
+pub const CA_SECRET: &str = "trustpool-ca";
+/// Secret of the bind gate's certificate; its type is `kubernetes.io/tls`. [`TLS_AUTHORITIES`] in it is the
+/// CA that it is of.
+pub const GATE_SECRET: &str = "trustpool-gate-tls";
+/// Key of a Secret: certificates of CAs, PEM.
+pub const TLS_AUTHORITIES: &str = "ca.crt";
+/// Key of a Secret: a certificate, PEM.
+pub const TLS_CERTIFICATE: &str = "tls.crt";
+/// Key of a Secret: a private key, PEM.
+pub const TLS_KEY: &str = "tls.key";
+/// Annotation of the webhook configuration of the bind gate: who sees to its `caBundle`.
+pub const CA_BUNDLE: &str = "trustpool.dev/ca-bundle";
+/// Value of [`CA_BUNDLE`]: an administrator, or a tool of theirs. Trustpool then makes no certificates.
+pub const CA_BUNDLE_GIVEN: &str = "given";

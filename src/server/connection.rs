@@ -1,15 +1,20 @@
 //! What a connection may cost: how many there are, and how long one may hold on without a byte.
 
-use std::future::{Ready, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
 use axum_server::accept::Accept;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
+use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
+use tokio_util::either::Either;
 
 /// How long a connection may rest between two requests, or take for one head.
 ///
@@ -24,20 +29,36 @@ const STUCK: Duration = Duration::from_secs(10);
 /// quarter of the 1,024 files that a process may usually open.
 const MOST: usize = 256;
 
-/// Turns Nagle's algorithm off and the limits on, for each connection as it comes.
+/// How long a client may take for a handshake. Each has its own task: nobody waits for another's.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// Turns Nagle's algorithm off and the limits on, for each connection as it comes; then, where the server
+/// speaks TLS, shakes hands.
 #[derive(Clone, Debug)]
 pub struct Acceptor {
     handle: Handle<SocketAddr>,
     most: usize,
+    tls: Option<RustlsAcceptor>,
 }
 
+/// A connection within its limits.
+type Limited = Pin<Box<TimeoutStream<TcpStream>>>;
+
 impl Acceptor {
-    /// Counts the connections of the server that has `handle`.
-    pub const fn new(handle: Handle<SocketAddr>) -> Self {
-        Self { handle, most: MOST }
+    /// Counts the connections of the server that has `handle`, and speaks TLS as `tls` says.
+    pub fn new(handle: Handle<SocketAddr>, tls: Option<Arc<ServerConfig>>) -> Self {
+        let secure = |config| {
+            let config = RustlsConfig::from_config(config);
+            RustlsAcceptor::new(config).handshake_timeout(HANDSHAKE)
+        };
+        Self {
+            handle,
+            most: MOST,
+            tls: tls.map(secure),
+        }
     }
 
-    fn limit(&self, stream: TcpStream) -> io::Result<Pin<Box<TimeoutStream<TcpStream>>>> {
+    fn limit(&self, stream: TcpStream) -> io::Result<Limited> {
         // The server has counted this one already.
         if self.handle.connection_count() > self.most {
             return Err(io::ErrorKind::QuotaExceeded.into());
@@ -51,13 +72,23 @@ impl Acceptor {
     }
 }
 
-impl<S> Accept<TcpStream, S> for Acceptor {
-    type Stream = Pin<Box<TimeoutStream<TcpStream>>>;
+impl<S: Send + 'static> Accept<TcpStream, S> for Acceptor {
+    type Stream = Either<Limited, <RustlsAcceptor as Accept<Limited, S>>::Stream>;
     type Service = S;
-    type Future = Ready<io::Result<(Self::Stream, S)>>;
+    type Future = BoxFuture<'static, io::Result<(Self::Stream, S)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        ready(self.limit(stream).map(|stream| (stream, service)))
+        let stream = match self.limit(stream) {
+            Ok(stream) => stream,
+            Err(refused) => return ready(Err(refused)).boxed(),
+        };
+        let Some(tls) = &self.tls else {
+            return ready(Ok((Either::Left(stream), service))).boxed();
+        };
+        let secured = tls.accept(stream, service);
+        let secured =
+            secured.map(|it| it.map(|(stream, service)| (Either::Right(stream), service)));
+        secured.boxed()
     }
 }
 
@@ -70,15 +101,22 @@ mod tests {
     use axum::routing::get;
     use axum_server::Server;
     use futures::stream;
+    use prometheus_client::registry::Registry;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio::task::JoinSet;
     use tokio::time::Instant;
 
+    use crate::server::tls::Identity;
+
     use super::*;
 
     /// Serves a short answer at `/` and an endless one at `/endless`.
-    async fn serve(most: usize, tasks: &mut JoinSet<io::Result<()>>) -> Acceptor {
+    async fn serve(
+        most: usize,
+        tls: Option<Arc<ServerConfig>>,
+        tasks: &mut JoinSet<io::Result<()>>,
+    ) -> Acceptor {
         let endless = stream::repeat_with(|| Ok::<_, Infallible>("x".repeat(1 << 16)));
         let router = Router::new()
             .route("/", get("short"))
@@ -86,8 +124,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let handle = Handle::new();
         let acceptor = Acceptor {
-            handle: handle.clone(),
             most,
+            ..Acceptor::new(handle.clone(), tls)
         };
         let server = Server::from_listener(listener)
             .acceptor(acceptor.clone())
@@ -117,7 +155,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_connection_too_many_is_hung_up_on_until_another_ends() {
         let mut tasks = JoinSet::new();
-        let acceptor = serve(1, &mut tasks).await;
+        let acceptor = serve(1, None, &mut tasks).await;
         // A reset, where the request was not read.
         let answered = async |stream: &mut TcpStream| stream.read(&mut [0; 8]).await.unwrap_or(0);
 
@@ -133,7 +171,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_nothing_of_its_answer_is_hung_up_on() {
         let mut tasks = JoinSet::new();
-        let acceptor = serve(1, &mut tasks).await;
+        let acceptor = serve(1, None, &mut tasks).await;
         let mut stuck = acceptor.ask("/endless").await;
         stuck.read_exact(&mut [0; 8]).await.unwrap();
         let asked = Instant::now();
@@ -144,13 +182,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_that_shakes_no_hands_counts_and_is_hung_up_on() {
+        let mut tasks = JoinSet::new();
+        let tls = Identity::new(&mut Registry::default()).config().unwrap();
+        let acceptor = serve(1, Some(tls), &mut tasks).await;
+        let address = acceptor.handle.listening().await.unwrap();
+        let asked = Instant::now();
+        let mut stalled = TcpStream::connect(address).await.unwrap();
+
+        let mut second = TcpStream::connect(address).await.unwrap();
+        assert_eq!(second.read(&mut [0; 8]).await.unwrap(), 0);
+        assert!(asked.elapsed() < HANDSHAKE);
+
+        tokio::time::pause();
+        assert_eq!(stalled.read(&mut [0; 8]).await.unwrap(), 0);
+        assert_eq!(asked.elapsed().as_secs(), HANDSHAKE.as_secs());
+        acceptor.empty().await;
+    }
+
+    #[tokio::test]
     async fn answers_are_sent_without_delay() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let (stream, _) = accepted.unwrap();
 
-        let limited = Acceptor::new(Handle::new()).limit(stream).unwrap();
+        let limited = Acceptor::new(Handle::new(), None).limit(stream).unwrap();
 
         assert!(limited.get_ref().nodelay().unwrap());
         drop(client);

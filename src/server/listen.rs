@@ -1,7 +1,9 @@
 //! Where servers listen, settled before any of them answers.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 
 use super::Error;
@@ -11,6 +13,7 @@ use super::Error;
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    tls: Option<Arc<ServerConfig>>,
 }
 
 impl Listener {
@@ -27,7 +30,20 @@ impl Listener {
         };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        Ok(Self { socket, address })
+        Ok(Self {
+            socket,
+            address,
+            tls: None,
+        })
+    }
+
+    /// Has whoever connects shake hands first, as `tls` says. Otherwise it is plain HTTP that is spoken.
+    #[must_use]
+    pub fn over_tls(self, tls: Arc<ServerConfig>) -> Self {
+        Self {
+            tls: Some(tls),
+            ..self
+        }
     }
 
     /// The address that was taken, with its real port.
@@ -36,9 +52,9 @@ impl Listener {
         self.address
     }
 
-    /// The socket.
-    pub(super) fn into_inner(self) -> TcpListener {
-        self.socket
+    /// The socket, and how TLS is spoken on it.
+    pub(super) fn into_parts(self) -> (TcpListener, Option<Arc<ServerConfig>>) {
+        (self.socket, self.tls)
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// layer do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["domain", "telemetry"],
-    &["clock"],
+    &["certificates", "clock"],
     &["api", "watch"],
     &["provider", "store"],
     &["controller", "server", "simulator"],

@@ -15,3 +15,5 @@ mod metrics;
 mod openattestation;
 #[cfg(test)]
 mod simulator;
+#[cfg(test)]
+mod tls;

@@ -23,7 +23,7 @@ pub const SERVICE: &str = "trustpool.dev/service";
 /// Annotation of a NodeTrust: an RFC 3339 time; the node is asked about unless it was since.
 pub const ATTEST: &str = "trustpool.dev/attest";
 /// `ValidatingWebhookConfiguration` whose webhooks ask the bind gate.
-pub const BIND_WEBHOOK: &str = "trustpool-bind";
+pub const BIND_WEBHOOK: &str = "bind.trustpool.dev";
 /// Secret of the CA that the bind gate's certificate is of; its type is `Opaque`. [`TLS_AUTHORITIES`] in it
 /// is that CA, then those before it that somebody may still use.
 pub const CA_SECRET: &str = "trustpool-ca";

@@ -22,7 +22,7 @@ use crate::telemetry::Chain;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Something that must hold for the process to be ready; else a sentence that says what is missing.
-type Condition = Box<dyn Fn(Now) -> Result<(), String> + Send + Sync>;
+pub type Condition = Box<dyn Fn(Now) -> Result<(), String> + Send + Sync>;
 
 /// What the admin port tells.
 pub struct Admin {

@@ -22,6 +22,7 @@ async fn pods_that_ask_land_on_trusted_nodes_only_and_are_told_why_they_wait() {
     let _slot = Slot::take().await.unwrap();
     let pool = json!({"onUntrusted": {"taint": "None"}});
     let world = Setup::default()
+        .without_policies()
         .scheduler()
         .pool(pool)
         .start()

@@ -20,7 +20,12 @@ const PODS: usize = 6;
 async fn a_scheduler_that_sends_whole_nodes_is_told_which_are_trusted_whatever_their_labels_say() {
     let _slot = Slot::take().await.unwrap();
     let pool = json!({"onUntrusted": {"taint": "None"}});
-    let world = Setup::default().full_nodes().pool(pool).start().await;
+    let world = Setup::default()
+        .full_nodes()
+        .without_policies()
+        .pool(pool)
+        .start()
+        .await;
     let world = world.unwrap();
     trusted_nodes(&world, &["good"]).await.unwrap();
     for (node, verdict) in FORGED.into_iter().zip(["untrusted", "unknown"]) {

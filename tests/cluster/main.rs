@@ -48,7 +48,17 @@ mod pods;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod policy_absent;
+#[cfg(test)]
 mod policy_additions;
+#[cfg(test)]
+mod policy_namespaces;
+#[cfg(test)]
+mod policy_nodes;
+#[cfg(test)]
+mod policy_pods;
+#[cfg(test)]
+mod policy_updates;
 #[cfg(test)]
 mod preempt;
 #[cfg(test)]

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::ensure;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
+use kube::Client;
+use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 use trustpool::api::keys;
-use trustpool_harness::install::{install, project, try_out};
-use trustpool_harness::{ControlPlane, SOON, eventually};
+use trustpool_harness::install::{install, install_policies, project, try_out};
+use trustpool_harness::{ControlPlane, Identity, SOON, eventually};
 
 /// Namespaces, by their labels `trustpool.dev/require` and `trustpool.dev/pool`.
 pub const NAMESPACES: [(&str, Option<&str>, Option<&str>); 6] = [
@@ -23,6 +25,7 @@ pub const NAMESPACES: [(&str, Option<&str>, Option<&str>); 6] = [
 pub async fn policed() -> anyhow::Result<ControlPlane> {
     let plane = ControlPlane::builder().start().await?;
     install(&plane).await?;
+    install_policies(&plane).await?;
     plane
         .apply(&project("manifests/optional/extender.yaml"))
         .await?;
@@ -102,4 +105,49 @@ pub fn routes(pod: &Pod) -> Vec<bool> {
             .any(|list| list.contains_key(keys::RESOURCE))
     };
     spec.containers.into_iter().chain(init).map(names).collect()
+}
+
+/// Makes the `default` service account of a namespace, without which no pod is admitted.
+pub async fn account(client: &Client, namespace: &str) -> anyhow::Result<()> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
+    let account = serde_json::from_value(json!({"metadata": {"name": "default"}}))?;
+    accounts.create(&PostParams::default(), &account).await?;
+    Ok(())
+}
+
+/// A user who may do `verbs` with `resources` (`nodes`, `nodes/status`, `nodetrusts.trustpool.dev`, …) everywhere.
+pub async fn user(
+    plane: &ControlPlane,
+    name: &str,
+    verbs: &str,
+    resources: &str,
+) -> anyhow::Result<Identity> {
+    let (verbs, resources) = (format!("--verb={verbs}"), format!("--resource={resources}"));
+    plane
+        .kubectl(&["create", "clusterrole", name, &verbs, &resources])
+        .await?;
+    let (role, user) = (format!("--clusterrole={name}"), format!("--user={name}"));
+    plane
+        .kubectl(&["create", "clusterrolebinding", name, &role, &user])
+        .await?;
+    plane.user(name, &[])
+}
+
+/// Makes sure that a command of kubectl is refused, with every one of `words`.
+pub async fn refused(
+    plane: &ControlPlane,
+    user: &Identity,
+    arguments: &[&str],
+    words: &[&str],
+) -> anyhow::Result<()> {
+    match plane.kubectl_as(user, arguments).await {
+        Ok(said) => anyhow::bail!("{arguments:?} is allowed: {said}"),
+        Err(error) => {
+            let error = format!("{error:#}");
+            for word in words {
+                ensure!(error.contains(word), "`{word}` is not in {error}");
+            }
+            Ok(())
+        }
+    }
 }

@@ -9,10 +9,10 @@ use anyhow::{Context as _, bail, ensure};
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::json;
-use trustpool_harness::install::USER;
-use trustpool_harness::{AuditLog, SOON, Setup, Signal, Slot, Trustpool, World, eventually};
+use trustpool_harness::install::{GATE, NAMESPACE, USER};
+use trustpool_harness::{AuditLog, NodeBuilder, SOON, Setup, Signal, Slot, Trustpool, World, eventually};
 
-use crate::support::{INTERVAL, MIN_INTERVAL, attested_again, passing, trusted_nodes, writes};
+use crate::support::{INTERVAL, MIN_INTERVAL, attested_again, bind, passing, trusted_nodes, writes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_it_well_and_a_killed_one_goes_on_where_it_was() {
@@ -22,27 +22,28 @@ async fn sigterm_ends_it_well_and_a_killed_one_goes_on_where_it_was() {
     trusted_nodes(&world, &["a"]).await.unwrap();
     let requests = world.simulator.requests().await.unwrap().len();
 
-    let process = world.trustpool.as_mut().and_then(Trustpool::as_process);
-    process.unwrap().kill().unwrap();
+    for process in world.trustpool.as_mut().unwrap().processes() {
+        process.kill().unwrap();
+    }
     start(&mut world).await.unwrap();
     crate::support::filter_says(&world, "a", "").await.unwrap();
     assert_eq!(world.label("a").await.unwrap().as_deref(), Some("trusted"));
     let asked = world.simulator.requests().await.unwrap().len();
     assert_eq!(asked, requests, "a start is no reason to ask");
 
-    let process = world.trustpool.as_mut().and_then(Trustpool::as_process);
-    let process = process.unwrap();
-    process.signal(Signal::Terminate).unwrap();
-    let ended = process.wait(Duration::from_secs(12)).await.unwrap();
-    assert!(ended.success(), "{ended}");
-    let log = std::fs::read_to_string(process.log()).unwrap();
-    assert!(log.contains("told to stop"), "{log}");
-    assert!(!log.contains("panicked"), "{log}");
+    for process in world.trustpool.as_mut().unwrap().processes() {
+        process.signal(Signal::Terminate).unwrap();
+        let ended = process.wait(Duration::from_secs(12)).await.unwrap();
+        assert!(ended.success(), "{ended}");
+        let log = std::fs::read_to_string(process.log()).unwrap();
+        assert!(log.contains("told to stop"), "{log}");
+        assert!(!log.contains("panicked"), "{log}");
+    }
 }
 
 async fn start(world: &mut World) -> anyhow::Result<()> {
     let binary = Path::new(env!("CARGO_BIN_EXE_trustpool"));
-    let started = Trustpool::process(binary, &world.plane, &world.user, world.addresses);
+    let started = Trustpool::process(binary, &world.plane, &world.users, world.addresses);
     world.trustpool = Some(started.await?);
     Ok(())
 }
@@ -51,8 +52,14 @@ async fn start(world: &mut World) -> anyhow::Result<()> {
 #[derive(Deserialize)]
 struct Manifest {
     kind: String,
+    metadata: Metadata,
     #[serde(default)]
     rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -63,14 +70,14 @@ struct Rule {
     verbs: Vec<String>,
 }
 
-/// `group/resource verb` of everything that the roles grant.
-fn granted() -> anyhow::Result<BTreeSet<String>> {
+/// `group/resource verb` of everything that the roles called `name` grant.
+fn granted(name: &str) -> anyhow::Result<BTreeSet<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/rbac.yaml");
     let manifests: Vec<Manifest> = serde_saphyr::from_multiple(&std::fs::read_to_string(path)?)?;
     let mut granted = BTreeSet::new();
     for rule in manifests
         .iter()
-        .filter(|it| it.kind.ends_with("Role"))
+        .filter(|it| it.kind.ends_with("Role") && it.metadata.name == name)
         .flat_map(|it| &it.rules)
     {
         for group in &rule.api_groups {
@@ -84,11 +91,11 @@ fn granted() -> anyhow::Result<BTreeSet<String>> {
     Ok(granted)
 }
 
-/// `group/resource verb` of everything that Trustpool asked for, all of it allowed.
-fn used(log: &AuditLog) -> anyhow::Result<BTreeSet<String>> {
+/// `group/resource verb` of everything that `user` asked for, all of it allowed.
+fn used(log: &AuditLog, user: &str) -> anyhow::Result<BTreeSet<String>> {
     let mut used = BTreeSet::new();
     for event in log.events()? {
-        if event.user.username != USER {
+        if event.user.username != user {
             continue;
         }
         let of = &event.object_ref;
@@ -115,18 +122,39 @@ async fn every_granted_verb_is_used_and_nothing_is_refused() {
     both_kinds_of_writes_meet_conflicts(&world).await.unwrap();
     a_record_is_forgotten(&world).await.unwrap();
 
+    a_pod_is_bound(&world).await.unwrap();
+    a_certificate_is_made_anew(&world).await.unwrap();
+
     let log = world.plane.audit();
-    let granted = granted().unwrap();
-    eventually(SOON, "every verb to be used", async || {
-        let used = used(&log)?;
-        let unused: Vec<_> = granted.difference(&used).collect();
-        ensure!(unused.is_empty(), "unused: {unused:?}");
-        Ok(())
-    })
-    .await
-    .unwrap();
-    let strange: Vec<String> = used(&log).unwrap().difference(&granted).cloned().collect();
-    assert_eq!(strange, Vec::<String>::new());
+    for user in [USER, GATE] {
+        let granted = granted(user).unwrap();
+        eventually(SOON, "every verb to be used", async || {
+            let used = used(&log, user)?;
+            let unused: Vec<_> = granted.difference(&used).collect();
+            ensure!(unused.is_empty(), "unused by {user}: {unused:?}");
+            Ok(())
+        })
+        .await
+        .unwrap();
+        let used = used(&log, user).unwrap();
+        let strange: Vec<&String> = used.difference(&granted).collect();
+        assert!(strange.is_empty(), "not granted to {user}: {strange:?}");
+    }
+}
+
+/// The gate has to ask what it asks for.
+async fn a_pod_is_bound(world: &World) -> anyhow::Result<()> {
+    let label = ["label", "namespace", "default", "trustpool.dev/gate=strict"];
+    world.plane.kubectl(&label).await?;
+    world.nodes.create(&NodeBuilder::new("c")).await?;
+    bind(world, "default", "waits", "c").await.expect_err("bound to a node that nobody attested");
+    Ok(())
+}
+
+async fn a_certificate_is_made_anew(world: &World) -> anyhow::Result<()> {
+    let spoilt = r#"{"data": {"tls.crt": "bm90aGluZw=="}}"#;
+    let patch = ["patch", "secret", "trustpool-gate-tls", "-n", NAMESPACE, "-p", spoilt];
+    world.plane.kubectl(&patch).await.map(drop)
 }
 
 /// About a second after the label, if nothing happens to the node meanwhile.

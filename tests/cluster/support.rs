@@ -6,7 +6,9 @@ use std::time::Duration;
 use anyhow::ensure;
 use jiff::SignedDuration;
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
+use kube::api::Api;
 use serde_json::{Value, json};
 use trustpool::api::NodeTrustStatus;
 use trustpool::simulator::journal::Entry;
@@ -289,4 +291,32 @@ pub async fn told(world: &World, object: &str, reason: &str, words: &[&str]) -> 
         Ok(())
     })
     .await
+}
+
+/// Binds a pod to a node by hand, as kube-scheduler does, and says what the API server answered.
+pub async fn bind(world: &World, namespace: &str, pod: &str, node: &str) -> anyhow::Result<()> {
+    let pods: Api<Pod> = Api::namespaced(world.client.clone(), namespace);
+    let uid = pods.get(pod).await?.metadata.uid;
+    let binding = json!({"metadata": {"name": pod, "uid": uid}});
+    post_binding(world, namespace, &format!("pods/{pod}/binding"), binding, node).await
+}
+
+/// Posts a Binding with `metadata` to `path` of a namespace.
+pub async fn post_binding(
+    world: &World,
+    namespace: &str,
+    path: &str,
+    mut binding: Value,
+    node: &str,
+) -> anyhow::Result<()> {
+    if let Some(fields) = binding.as_object_mut() {
+        fields.insert("apiVersion".to_owned(), json!("v1"));
+        fields.insert("kind".to_owned(), json!("Binding"));
+        fields.insert("target".to_owned(), json!({"kind": "Node", "name": node}));
+    }
+    let request = http::Request::post(format!("/api/v1/namespaces/{namespace}/{path}"))
+        .header("content-type", "application/json")
+        .body(binding.to_string().into_bytes())?;
+    world.client.request_text(request).await?;
+    Ok(())
 }

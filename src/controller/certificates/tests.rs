@@ -17,7 +17,7 @@ use server::Server;
 
 const MAKE: [&str; 1] = ["POST trustpool-ca"];
 const ISSUE: [&str; 1] = ["POST trustpool-gate-tls"];
-const PUBLISH: [&str; 1] = ["PATCH trustpool-bind"];
+const PUBLISH: [&str; 1] = ["PATCH bind.trustpool.dev"];
 
 /// The task and what it writes to.
 struct Run {
@@ -171,7 +171,7 @@ async fn a_ca_is_replaced_step_by_step() {
 
     assert_eq!(
         run.written(3).await,
-        ["PUT trustpool-ca", "PATCH trustpool-bind"]
+        ["PUT trustpool-ca", "PATCH bind.trustpool.dev"]
     );
     for (bundle, old) in run.published().iter().zip(&old) {
         assert_eq!(bundle.len(), 2);
@@ -190,7 +190,7 @@ async fn a_ca_is_replaced_step_by_step() {
     run.shift(SignedDuration::from_mins(1));
     assert_eq!(
         run.written(3).await,
-        ["PUT trustpool-ca", "PATCH trustpool-bind"]
+        ["PUT trustpool-ca", "PATCH bind.trustpool.dev"]
     );
     assert!(run.published().iter().all(|it| it.len() == 1));
     run.assert_trusted();

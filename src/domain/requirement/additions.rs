@@ -1,4 +1,4 @@
-//! What a requirement adds to a pod: what the admission policies of `manifests/require.yaml` do, said once more in
+//! What a requirement adds to a pod: what the admission policies of `manifests/mutating-pods.yaml` do, said once more in
 //! code. A test runs random pods through a real API server and compares.
 
 use super::{AUDIT, Rule, TRUSTED, Words, is_name};

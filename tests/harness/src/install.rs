@@ -1,5 +1,6 @@
 //! What an administrator does before Trustpool starts: definitions, policies, roles, users.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
@@ -12,11 +13,38 @@ use trustpool::api::keys;
 
 use crate::{ControlPlane, Identity, SOON, eventually};
 
-/// The user that Trustpool runs as, bound to the roles in `manifests`.
+/// The user that attests and marks, bound to the roles of that name in `manifests`.
 pub const USER: &str = "trustpool-controller";
+
+/// The user that answers, bound to the roles of that name in `manifests`.
+pub const GATE: &str = "trustpool-gate";
+
+/// A user with both, for `trustpool run`.
+const BOTH: &str = "trustpool";
+
+/// The users that Trustpool runs as.
+#[derive(Clone, Debug)]
+pub struct Users {
+    /// The role that writes.
+    pub controller: Identity,
+    /// The role that answers.
+    pub gate: Identity,
+    /// Both in one.
+    pub both: Identity,
+}
 
 /// The namespace that Trustpool reads.
 pub const NAMESPACE: &str = "trustpool-system";
+
+/// The admission policies, in `manifests`.
+pub const POLICIES: [&str; 6] = [
+    "mutating-nodes.yaml",
+    "mutating-pods.yaml",
+    "namespaces.yaml",
+    "nodes.yaml",
+    "pods.yaml",
+    "warnings.yaml",
+];
 
 /// A file or folder of the project.
 #[must_use]
@@ -26,36 +54,74 @@ pub fn project(path: &str) -> PathBuf {
         .join(path)
 }
 
-/// Creates Trustpool's definitions, policies, roles and user in a control plane, and waits until the policies
-/// are in force.
+/// Creates Trustpool's definitions, roles and users in a control plane.
 ///
 /// # Errors
 ///
 /// If the API server refuses any of it.
-pub async fn install(plane: &ControlPlane) -> anyhow::Result<Identity> {
+pub async fn install(plane: &ControlPlane) -> anyhow::Result<Users> {
     plane.apply(&project("crds")).await?;
-    plane.apply(&project("manifests")).await?;
-    let user = user(plane, USER).await?;
-    Box::pin(in_force(&plane.client().await?)).await?;
-    Ok(user)
+    plane.apply(&project("manifests/rbac.yaml")).await?;
+    for (user, role) in [(USER, USER), (GATE, GATE), (BOTH, USER), (BOTH, GATE)] {
+        bind(plane, user, role).await?;
+    }
+    Ok(Users {
+        controller: plane.user(USER, &[])?,
+        gate: plane.user(GATE, &[])?,
+        both: plane.user(BOTH, &[])?,
+    })
 }
 
-/// A user with the cluster role and the role that have its name.
-async fn user(plane: &ControlPlane, name: &str) -> anyhow::Result<Identity> {
-    let user = format!("--user={name}");
-    for (binding, role) in [
+/// Creates the admission policies in a control plane, and waits until they are in force.
+///
+/// # Errors
+///
+/// If the API server refuses any of it.
+pub async fn install_policies(plane: &ControlPlane) -> anyhow::Result<()> {
+    for file in POLICIES {
+        plane.apply(&project("manifests").join(file)).await?;
+    }
+    Box::pin(in_force(&plane.client().await?)).await
+}
+
+/// Has the API server ask the bind gate at `address` about Bindings.
+///
+/// # Errors
+///
+/// If the API server refuses it.
+pub async fn install_webhook(plane: &ControlPlane, address: SocketAddr) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(project("manifests/webhook.yaml"))?;
+    let mut webhook: Value = serde_saphyr::from_str(&text)?;
+    let webhooks = webhook.get_mut("webhooks").and_then(Value::as_array_mut);
+    for entry in webhooks.context("no webhooks")? {
+        let path = entry
+            .pointer("/clientConfig/service/path")
+            .and_then(Value::as_str);
+        let url = format!(
+            "https://{address}{}",
+            path.context("a webhook without a path")?
+        );
+        if let Some(entry) = entry.as_object_mut() {
+            entry.insert("clientConfig".to_owned(), json!({"url": url}));
+        }
+    }
+    let file = plane.directory().join("webhook.json");
+    std::fs::write(&file, webhook.to_string())?;
+    plane.apply(&file).await
+}
+
+/// Binds a user to the cluster role and the role called `role`.
+async fn bind(plane: &ControlPlane, user: &str, role: &str) -> anyhow::Result<()> {
+    let (name, user) = (format!("{user}-{role}"), format!("--user={user}"));
+    for (binding, kind) in [
         ("clusterrolebinding", "--clusterrole"),
         ("rolebinding", "--role"),
     ] {
-        let role = format!("{role}={name}");
-        let named = format!("{name}-user");
-        let arguments = ["create", binding, &named, &role, &user, "-n", NAMESPACE];
-        plane
-            .kubectl(&arguments)
-            .await
-            .with_context(|| format!("failed to bind user `{name}`"))?;
+        let role = format!("{kind}={role}");
+        let arguments = ["create", binding, &name, &role, &user, "-n", NAMESPACE];
+        plane.kubectl(&arguments).await?;
     }
-    plane.user(name, &[])
+    Ok(())
 }
 
 /// Waits until the policies of `manifests` are in force: the API server reads them about once a second.

@@ -1,44 +1,29 @@
-//! Trustpool in a test: in this process, so that its clock can be moved, or as a process of its own,
-//! so that it can be killed.
+//! Trustpool in a test: its two roles, each as its own user, in this process, so that its clock can be moved, or
+//! as processes of their own, so that they can be killed.
 
-use std::fs::File;
+mod role;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-use tracing::instrument::WithSubscriber as _;
-use trustpool::app::{Config, run};
+use trustpool::app::{Config, ControllerConfig, GateConfig};
 use trustpool::clock::Clock;
-use trustpool::telemetry::to_file;
 
-use crate::install::NAMESPACE;
-use crate::process::last_words;
-use crate::{ControlPlane, Identity, Process, Program, eventually, free_port};
+use crate::install::{NAMESPACE, Users};
+use crate::{ControlPlane, Identity, Process, Program, free_port};
 
-/// What is logged.
-const LOGGED: &str = "info,trustpool=debug";
-
-/// How long it may take to be ready.
-const READY: Duration = Duration::from_secs(30);
+pub use role::Role;
 
 /// A running Trustpool. Dropping it stops it.
 #[derive(Debug)]
 pub struct Trustpool {
-    config: Config,
+    /// The role that writes.
+    pub controller: Role,
+    /// The role that answers.
+    pub gate: Role,
+    at: Addresses,
     http: reqwest::Client,
-    running: Running,
-}
-
-#[derive(Debug)]
-enum Running {
-    Here {
-        stop: CancellationToken,
-        task: Option<JoinHandle<anyhow::Result<()>>>,
-        log: PathBuf,
-    },
-    Process(Box<Process>),
 }
 
 /// The addresses on which a Trustpool is to listen, known before it starts.
@@ -46,8 +31,12 @@ enum Running {
 pub struct Addresses {
     /// Where kube-scheduler asks.
     pub extender: SocketAddr,
-    /// Where health and metrics are.
+    /// Where the API server asks.
+    pub bind: SocketAddr,
+    /// Where health and metrics of the gate are.
     pub admin: SocketAddr,
+    /// Where health and metrics of the controller are.
+    pub controller_admin: SocketAddr,
 }
 
 impl Addresses {
@@ -60,7 +49,9 @@ impl Addresses {
         let free = || Ok::<_, anyhow::Error>(SocketAddr::from(([127, 0, 0, 1], free_port()?)));
         Ok(Self {
             extender: free()?,
+            bind: free()?,
             admin: free()?,
+            controller_admin: free()?,
         })
     }
 
@@ -69,83 +60,110 @@ impl Addresses {
     pub fn url_prefix(&self) -> String {
         format!("http://{}", self.extender)
     }
+
+    /// The flags of the controller.
+    #[must_use]
+    pub fn controller_flags(&self) -> [String; 2] {
+        [
+            format!("--admin-listen={}", self.controller_admin),
+            format!("--bind-names={}", self.bind.ip()),
+        ]
+    }
+
+    /// The flags of the gate.
+    #[must_use]
+    pub fn gate_flags(&self) -> [String; 3] {
+        [
+            format!("--admin-listen={}", self.admin),
+            format!("--extender-listen={}", self.extender),
+            format!("--bind-listen={}", self.bind),
+        ]
+    }
 }
 
 impl Trustpool {
-    /// Runs it in this process, and waits until it is ready. Its log is `trustpool.log` in the control
-    /// plane's directory; should the test panic, its last lines are printed.
+    /// Runs both roles in this process, and waits until they are ready. Their logs are `controller.log` and
+    /// `gate.log` in the control plane's directory; should the test panic, the last lines are printed.
     ///
     /// # Errors
     ///
-    /// If it does not get ready.
+    /// If they do not get ready.
     pub async fn here(
         plane: &ControlPlane,
-        user: &Identity,
+        users: &Users,
         at: Addresses,
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let config = config(user, at);
-        let log = plane.directory().join("trustpool.log");
-        let file = File::options().create(true).append(true).open(&log)?;
-        let stop = CancellationToken::new();
-        let running = run(config.clone(), clock, stop.clone());
-        let running = running.with_subscriber(to_file(file, LOGGED));
-        #[expect(clippy::disallowed_methods, reason = "nobody supervises a test")]
-        let task = Some(tokio::task::spawn(running));
-        Self::ready(config, Running::Here { stop, task, log }).await
+        let log = |name: &str| plane.directory().join(name);
+        let controller = controller(&users.controller, at);
+        let controller = Role::here(controller, clock.clone(), &log("controller.log"))?;
+        let gate = Role::here(gate(&users.gate, at), clock, &log("gate.log"))?;
+        Self::ready(controller, gate, at).await
     }
 
-    /// Runs `binary`, and waits until it is ready. Its log is `trustpool.log` in the control plane's
-    /// directory.
+    /// Runs both roles as processes of `binary`, and waits until they are ready.
     ///
     /// # Errors
     ///
-    /// If it does not get ready.
+    /// If they do not get ready.
     pub async fn process(
         binary: &Path,
         plane: &ControlPlane,
-        user: &Identity,
+        users: &Users,
         at: Addresses,
     ) -> anyhow::Result<Self> {
-        let config = config(user, at);
-        let kubeconfig = user.kubeconfig().display().to_string();
-        let program = Program::new("trustpool", binary)
-            .args(["run", "--kubeconfig", &kubeconfig, "--log", LOGGED])
-            .args(["--extender-listen", &at.extender.to_string()])
-            .args(["--admin-listen", &at.admin.to_string()]);
-        let process = program.start(plane.directory())?;
-        Self::ready(config, Running::Process(Box::new(process))).await
+        let program = |role: &str, user: &Identity| {
+            let kubeconfig = user.kubeconfig().display().to_string();
+            Program::new(&format!("trustpool-{role}"), binary).args([
+                role,
+                "--kubeconfig",
+                &kubeconfig,
+                "--log",
+                role::LOGGED,
+            ])
+        };
+        let directory = plane.directory();
+        let program_of_controller =
+            program("controller", &users.controller).args(at.controller_flags());
+        let config = controller(&users.controller, at);
+        let controller = Role::process(&program_of_controller, &config, directory)?;
+        let program = program("gate", &users.gate).args(at.gate_flags());
+        let gate = Role::process(&program, &gate(&users.gate, at), directory)?;
+        Self::ready(controller, gate, at).await
+    }
+
+    async fn ready(mut controller: Role, mut gate: Role, at: Addresses) -> anyhow::Result<Self> {
+        controller.ready().await?;
+        gate.ready().await?;
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        Ok(Self {
+            controller,
+            gate,
+            at,
+            http,
+        })
     }
 
     /// Where kube-scheduler asks.
     #[must_use]
     pub const fn extender(&self) -> SocketAddr {
-        self.config.extender_listen
+        self.at.extender
     }
 
-    /// The process, where it is one.
-    pub fn as_process(&mut self) -> Option<&mut Process> {
-        match &mut self.running {
-            Running::Here { .. } => None,
-            Running::Process(process) => Some(process),
-        }
+    /// The processes, where they are some: controller, then gate.
+    pub fn processes(&mut self) -> impl Iterator<Item = &mut Process> {
+        [&mut self.controller, &mut self.gate]
+            .into_iter()
+            .filter_map(Role::as_process)
     }
 
-    /// Its metrics, as text.
+    /// The metrics of both roles, as text.
     ///
     /// # Errors
     ///
-    /// If it does not answer.
+    /// If one does not answer.
     pub async fn metrics(&self) -> anyhow::Result<String> {
-        let url = format!("http://{}/metrics", self.config.admin_listen);
-        Ok(self
-            .http
-            .get(url)
-            .send()
-            .await?
-            .error_for_status()?
-            .text()
-            .await?)
+        Ok(self.controller.metrics().await? + &self.gate.metrics().await?)
     }
 
     /// Posts to the extender, and returns status and answer.
@@ -154,87 +172,51 @@ impl Trustpool {
     ///
     /// If it does not answer.
     pub async fn ask(&self, verb: &str, body: &serde_json::Value) -> anyhow::Result<(u16, String)> {
-        let url = format!("http://{}/{verb}", self.config.extender_listen);
+        let url = format!("http://{}/{verb}", self.at.extender);
         let answer = self.http.post(url).json(body).send().await?;
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
-    /// Stops it in order, and waits.
+    /// Stops both roles in order, and waits.
     ///
     /// # Errors
     ///
-    /// If it failed before, or does not stop.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
-        match &mut self.running {
-            Running::Here { stop, task, .. } => {
-                stop.cancel();
-                match task.take() {
-                    Some(task) => task.await?,
-                    None => Ok(()),
-                }
-            }
-            Running::Process(process) => process.stop().await.map(drop),
-        }
-    }
-
-    async fn ready(config: Config, running: Running) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().build()?;
-        let mut trustpool = Self {
-            config,
-            http,
-            running,
-        };
-        let url = format!("http://{}/readyz", trustpool.config.admin_listen);
-        let http = trustpool.http.clone();
-        let look = async || {
-            let answer = http.get(&url).send().await?;
-            let status = answer.status();
-            anyhow::ensure!(status.is_success(), "{status}: {}", answer.text().await?);
-            Ok(())
-        };
-        let answers = match &mut trustpool.running {
-            Running::Here { .. } => eventually(READY, "Trustpool is ready", look).await,
-            Running::Process(process) => process.ready(READY, look).await,
-        };
-        if let Err(error) = answers {
-            return Err(trustpool.why_not().await.unwrap_or(error));
-        }
-        Ok(trustpool)
-    }
-
-    /// What it ended with, if it ended.
-    async fn why_not(&mut self) -> Option<anyhow::Error> {
-        let Running::Here { task, .. } = &mut self.running else {
-            return None;
-        };
-        let ended = task.take_if(|task| task.is_finished())?.await;
-        let error = match ended {
-            Ok(Ok(())) => anyhow::anyhow!("it ended"),
-            Ok(Err(error)) => error,
-            Err(error) => error.into(),
-        };
-        Some(error.context("Trustpool is not running"))
+    /// If one failed before, or does not stop.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.controller.stop().await?;
+        self.gate.stop().await
     }
 }
 
-impl Drop for Trustpool {
-    #[expect(clippy::print_stderr, reason = "it is what a failed test shows")]
-    fn drop(&mut self) {
-        if let Running::Here { stop, log, .. } = &self.running {
-            stop.cancel();
-            if std::thread::panicking() {
-                eprintln!("{}", last_words(log));
-            }
-        }
+fn controller(user: &Identity, at: Addresses) -> Config {
+    let controller = ControllerConfig {
+        bind_names: vec![at.bind.ip().to_string()],
+    };
+    Config {
+        controller: Some(controller),
+        ..config(user, at.controller_admin)
     }
 }
 
-fn config(user: &Identity, at: Addresses) -> Config {
+fn gate(user: &Identity, at: Addresses) -> Config {
+    let gate = GateConfig {
+        extender_listen: at.extender,
+        bind_listen: at.bind,
+        certificate: None,
+    };
+    Config {
+        gate: Some(gate),
+        ..config(user, at.admin)
+    }
+}
+
+fn config(user: &Identity, admin: SocketAddr) -> Config {
     Config {
         kubeconfig: Some(user.kubeconfig().to_owned()),
         namespace: NAMESPACE.to_owned(),
-        extender_listen: at.extender,
-        admin_listen: at.admin,
+        admin_listen: admin,
         drain: Duration::from_secs(10),
+        controller: None,
+        gate: None,
     }
 }

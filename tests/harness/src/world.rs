@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use trustpool::api::{AttestationService, NodeTrust, TrustPool};
 use trustpool::clock::Clock;
 
+use crate::install::Users;
 use crate::trustpool::Addresses;
-use crate::{ControlPlane, Identity, NodeBuilder, Nodes, Simulator, Trustpool, eventually};
+use crate::{ControlPlane, NodeBuilder, Nodes, Simulator, Trustpool, eventually};
 pub use setup::Setup;
 
 /// How long anything may take that should take a second or two.
@@ -32,8 +33,8 @@ pub struct World {
     pub nodes: Nodes,
     /// An administrator.
     pub client: Client,
-    /// The user that Trustpool runs as.
-    pub user: Identity,
+    /// The users that Trustpool runs as.
+    pub users: Users,
     /// Where Trustpool listens.
     pub addresses: Addresses,
     /// The time of Trustpool and of the service.
@@ -56,7 +57,7 @@ impl World {
     /// If it does not get ready.
     pub async fn run(&mut self) -> anyhow::Result<()> {
         let started =
-            Trustpool::here(&self.plane, &self.user, self.addresses, self.clock.clone()).await?;
+            Trustpool::here(&self.plane, &self.users, self.addresses, self.clock.clone()).await?;
         self.trustpool = Some(started);
         Ok(())
     }

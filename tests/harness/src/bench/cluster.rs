@@ -75,7 +75,7 @@ impl Cluster {
     /// The user that Trustpool is.
     #[must_use]
     pub const fn user(&self) -> &crate::Identity {
-        &self.world.user
+        &self.world.users.both
     }
 
     /// An administrator.
@@ -101,10 +101,10 @@ impl Cluster {
             .arg("run")
             .arg(format!(
                 "--kubeconfig={}",
-                self.world.user.kubeconfig().display()
+                self.world.users.both.kubeconfig().display()
             ))
-            .arg(format!("--extender-listen={}", at.extender))
-            .arg(format!("--admin-listen={}", at.admin));
+            .arg(format!("--bind-names={}", at.bind.ip()))
+            .args(at.gate_flags());
         program.start(self.world.plane.directory())
     }
 

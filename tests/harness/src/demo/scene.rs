@@ -14,10 +14,8 @@ use super::evidence::Evidence;
 use super::screen::Screen;
 use super::service::Service;
 use super::text::{distinct, words};
-use crate::install::install;
-use crate::{
-    Addresses, ControlPlane, Extender, Identity, Part, Scheduler, Slot, Trustpool, binaries,
-};
+use crate::install::{Users, install, install_policies, install_webhook, project};
+use crate::{Addresses, ControlPlane, Extender, Part, Scheduler, Slot, Trustpool, binaries};
 
 /// How many log lines of each program are shown when a claim is false.
 const LAST_WORDS: usize = 12;
@@ -40,7 +38,7 @@ pub(super) struct Scene {
     pub(super) plane: ControlPlane,
     /// An administrator.
     pub(super) client: Client,
-    user: Identity,
+    users: Users,
     at: Addresses,
     /// This machine's time.
     pub(super) clock: Clock,
@@ -63,15 +61,15 @@ impl Scene {
         let service = Service::start(&simulator, plane.directory(), &cast::hosts()?).await?;
         let nodes = plane.nodes().await?;
         let all = cast::nodes();
-        let prepared = async { tokio::try_join!(install(&plane), nodes.create_all(&all)) };
-        let (user, ()) = screen.wait("registering 60 nodes", prepared).await?;
+        let prepared = async { tokio::try_join!(installed(&plane, at), nodes.create_all(&all)) };
+        let (users, ()) = screen.wait("registering 60 nodes", prepared).await?;
         Ok(Self {
             trustpool: None,
             _slot: slot,
             service,
             client: plane.client().await?,
             plane,
-            user,
+            users,
             at,
             clock: Clock::system(),
         })
@@ -80,14 +78,22 @@ impl Scene {
     /// Starts Trustpool, and returns when all its watches had listed.
     pub(super) async fn run_trustpool(&mut self, screen: &Screen) -> anyhow::Result<Timestamp> {
         let binary = program("trustpool")?;
-        screen.command(&format!(
-            "trustpool run --kubeconfig {} --extender-listen {} --admin-listen {} &",
-            self.user.kubeconfig().display(),
-            self.at.extender,
-            self.at.admin
-        ));
+        let commands = [
+            (
+                "controller",
+                &self.users.controller,
+                self.at.controller_flags().join(" "),
+            ),
+            ("gate", &self.users.gate, self.at.gate_flags().join(" ")),
+        ];
+        for (role, user, flags) in commands {
+            let kubeconfig = user.kubeconfig().display();
+            screen.command(&format!(
+                "trustpool {role} --kubeconfig {kubeconfig} {flags} &"
+            ));
+        }
         let (started, listed) = tokio::try_join!(
-            Trustpool::process(&binary, &self.plane, &self.user, self.at),
+            Trustpool::process(&binary, &self.plane, &self.users, self.at),
             self.listed(),
         )?;
         self.trustpool = Some(started);
@@ -97,15 +103,18 @@ impl Scene {
     /// Waits for `/readyz`; returns when it first said yes.
     async fn listed(&self) -> anyhow::Result<Timestamp> {
         let http = reqwest::Client::builder().no_proxy().build()?;
-        let url = format!("http://{}/readyz", self.at.admin);
-        // Bounded by `Trustpool::process`, which waits for the same.
-        loop {
-            let answer = http.get(&url).send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
-                return Ok(self.clock.wall());
+        for address in [self.at.controller_admin, self.at.admin] {
+            let url = format!("http://{address}/readyz");
+            let is_ready = async || {
+                let answer = http.get(&url).send().await;
+                answer.is_ok_and(|answer| answer.status().is_success())
+            };
+            // Bounded by `Trustpool::process`, which waits for the same.
+            while !is_ready().await {
+                sleep(GLANCE).await;
             }
-            sleep(GLANCE).await;
         }
+        Ok(self.clock.wall())
     }
 
     /// Shows a kubectl command, runs it, and returns what it printed.
@@ -164,9 +173,9 @@ impl Scene {
         ]
     }
 
-    /// The file with everything that Trustpool printed.
+    /// The file with everything that the controller printed.
     fn trustpool_log(&self) -> PathBuf {
-        self.plane.directory().join("trustpool.log")
+        self.plane.directory().join("trustpool-controller.log")
     }
 
     /// Shows the last log lines of everything that may know why a claim was false.
@@ -175,8 +184,8 @@ impl Scene {
             screen.say(&format!("\nthe last lines of {name}:"));
             screen.output(&tail);
         };
-        if let Some(process) = self.trustpool.as_mut().and_then(Trustpool::as_process) {
-            show("trustpool", process.tail(LAST_WORDS));
+        for process in self.trustpool.iter_mut().flat_map(Trustpool::processes) {
+            show(process.name(), process.tail(LAST_WORDS));
         }
         show("oat-simulator", self.service.tail(LAST_WORDS));
         for part in [Part::Scheduler, Part::ApiServer] {
@@ -185,6 +194,17 @@ impl Scene {
             }
         }
     }
+}
+
+/// What an administrator installs.
+async fn installed(plane: &ControlPlane, at: Addresses) -> anyhow::Result<Users> {
+    let users = install(plane).await?;
+    install_policies(plane).await?;
+    install_webhook(plane, at.bind).await?;
+    plane
+        .apply(&project("manifests/optional/extender.yaml"))
+        .await?;
+    Ok(users)
 }
 
 /// Takes a slot, and says so if others have them all.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use trustpool::clock::Clock;
 
 use super::{World, object};
-use crate::install::{NAMESPACE, install};
+use crate::install::{NAMESPACE, install, install_policies, install_webhook, project};
 use crate::simulator::AUTH_BLOB;
 use crate::trustpool::Addresses;
 use crate::{Builder, ControlPlane, Extender, Scheduler, Simulator};
@@ -15,6 +15,7 @@ pub struct Setup {
     plane: Builder,
     scheduler: bool,
     full_nodes: bool,
+    policies: bool,
     pool: Value,
     service: Value,
 }
@@ -26,6 +27,7 @@ impl Default for Setup {
             plane: ControlPlane::builder(),
             scheduler: false,
             full_nodes: false,
+            policies: true,
             pool,
             service,
         }
@@ -45,6 +47,13 @@ impl Setup {
     pub const fn full_nodes(mut self) -> Self {
         self.full_nodes = true;
         self.scheduler()
+    }
+
+    /// Without admission policies and bind gate: a pod asks as it is written, and nothing guards the Nodes.
+    #[must_use]
+    pub const fn without_policies(mut self) -> Self {
+        self.policies = false;
+        self
     }
 
     /// With kube-controller-manager.
@@ -95,7 +104,16 @@ impl Setup {
         let plane = builder.start().await?;
         let clock = Clock::system();
         let simulator = Simulator::start(plane.directory(), clock.clone()).await?;
-        let user = install(&plane).await?;
+        let users = install(&plane).await?;
+        if self.policies {
+            install_policies(&plane).await?;
+            install_webhook(&plane, addresses.bind).await?;
+        }
+        if self.policies && self.scheduler {
+            plane
+                .apply(&project("manifests/optional/extender.yaml"))
+                .await?;
+        }
         let (client, nodes) = (plane.client().await?, plane.nodes().await?);
         let world = World {
             trustpool: None,
@@ -103,7 +121,7 @@ impl Setup {
             plane,
             nodes,
             client,
-            user,
+            users,
             addresses,
             clock,
         };

@@ -1,7 +1,11 @@
 //! How the process ends.
 
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::controller::fixture::server::Server;
@@ -9,7 +13,7 @@ use crate::controller::fixture::{at, entry, kept, node, objects, pool};
 use crate::controller::recorder::CONCURRENCY;
 use crate::controller::setup::setup;
 use crate::domain::{NodeName, Reason, Verdict};
-use crate::store::{Kept, Writer};
+use crate::store::{self, Kept, Writer};
 use crate::watch::Event;
 
 /// A service and a pool of which nobody is asked about: there is no network in a unit test.
@@ -43,7 +47,7 @@ async fn what_waits_to_be_recorded_is_written_before_the_process_ends() {
     let names: Vec<_> = (0..3 * CONCURRENCY).map(|n| format!("n{n}")).collect();
     let (_writer, reader) = rebooted(&names, &server, &clock);
     let (_sender, setup) = watch::channel(paused(&clock));
-    let metrics = controller::Metrics::register(&mut Registry::default());
+    let metrics = Metrics::register(&mut Registry::default());
     let stop = CancellationToken::new();
     let mut tasks = Supervisor::new(stop.clone());
     let client = server.client();

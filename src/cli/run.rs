@@ -1,0 +1,279 @@
+//! The roles, and how each is told where to listen, whom to be, and when to stop.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+use tracing_subscriber::EnvFilter;
+
+use crate::app::{self, Config, ControllerConfig, GateConfig};
+use crate::clock::Clock;
+use crate::server::tls::files::Files;
+use crate::telemetry::{self, Colour, Format};
+
+/// Attest nodes and mark them: the role that writes.
+///
+/// Nodes of every TrustPool are asked about at its AttestationService; each verdict becomes a
+/// NodeTrust, and a label and a taint of the Node. It also keeps the certificate of the bind gate.
+/// One process at a time may have this role.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  trustpool controller --kubeconfig controller.kubeconfig
+  kubectl get attestationservices,trustpools,nodetrusts")]
+pub struct Controller {
+    #[command(flatten)]
+    process: Process,
+    #[command(flatten)]
+    controller: ControllerArgs,
+}
+
+/// Answer kube-scheduler and the API server: the role that only reads.
+///
+/// kube-scheduler asks POST /filter and /preempt on --extender-listen; the API server asks POST
+/// /bind/… on --bind-listen about every Binding in a namespace that is covered. Any number of
+/// processes may have this role.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  trustpool gate --kubeconfig gate.kubeconfig --bind-listen 0.0.0.0:9471")]
+pub struct Gate {
+    #[command(flatten)]
+    process: Process,
+    #[command(flatten)]
+    gate: GateArgs,
+}
+
+/// Both roles in one process, for a small cluster.
+///
+/// What `trustpool controller` and `trustpool gate` do, as one user that may do both.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  trustpool run --kubeconfig ~/.kube/config --namespace trustpool-system
+  kubectl get attestationservices,trustpools,nodetrusts")]
+pub struct Run {
+    #[command(flatten)]
+    process: Process,
+    #[command(flatten)]
+    controller: ControllerArgs,
+    #[command(flatten)]
+    gate: GateArgs,
+}
+
+/// What every role is told.
+#[derive(Args, Debug)]
+struct Process {
+    /// How to reach the cluster [default: what kubectl would use, or the pod's own account].
+    #[arg(long, value_name = "FILE", env = "TRUSTPOOL_KUBECONFIG")]
+    kubeconfig: Option<PathBuf>,
+    /// The namespace whose Secrets and ConfigMaps are used: no other is ever read.
+    #[arg(long, default_value = "trustpool-system", env = "TRUSTPOOL_NAMESPACE")]
+    namespace: String,
+    /// Where /livez, /readyz and /metrics are.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9472",
+        env = "TRUSTPOOL_ADMIN_LISTEN"
+    )]
+    admin_listen: SocketAddr,
+    /// What to log: a level, or levels by module, such as `info,trustpool::controller=debug`.
+    #[arg(
+        long,
+        value_name = "FILTER",
+        // What kube's client reports there is an error that we report with what follows from it.
+        default_value = "info,kube_client::client::builder=off",
+        env = "TRUSTPOOL_LOG"
+    )]
+    log: String,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "TRUSTPOOL_LOG_FORMAT")]
+    log_format: LogFormat,
+    /// How long requests may go on after SIGTERM, such as `10s`.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "10s",
+        value_parser = duration,
+        allow_hyphen_values = true,
+        env = "TRUSTPOOL_DRAIN"
+    )]
+    drain: Duration,
+}
+
+/// What a controller is told.
+#[derive(Args, Debug)]
+struct ControllerArgs {
+    /// How the API server reaches the bind gate, beside as trustpool-gate.NAMESPACE.svc: DNS names
+    /// and IP addresses for its certificate, separated by commas.
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        env = "TRUSTPOOL_BIND_NAMES"
+    )]
+    bind_names: Vec<String>,
+}
+
+/// What a gate is told.
+#[derive(Args, Debug)]
+struct GateArgs {
+    /// Where kube-scheduler asks. A loopback address: there is no TLS here.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9470",
+        env = "TRUSTPOOL_EXTENDER_LISTEN"
+    )]
+    extender_listen: SocketAddr,
+    /// Where the API server asks about Bindings, by TLS.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:9471",
+        env = "TRUSTPOOL_BIND_LISTEN"
+    )]
+    bind_listen: SocketAddr,
+    /// The certificate to show there, and those that lead to its CA (PEM) [default: what `trustpool
+    /// controller` keeps in Secret trustpool-gate-tls].
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "bind_tls_key",
+        env = "TRUSTPOOL_BIND_TLS_CERT"
+    )]
+    bind_tls_cert: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "bind_tls_cert",
+        env = "TRUSTPOOL_BIND_TLS_KEY"
+    )]
+    bind_tls_key: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl Controller {
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    ///
+    /// It cannot start, or cannot go on.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let controller = self.controller.config();
+        self.process.run(Some(controller), None).await
+    }
+}
+
+impl Gate {
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    ///
+    /// It cannot start, or cannot go on.
+    pub async fn run(self) -> anyhow::Result<()> {
+        self.process.run(None, Some(self.gate.config())).await
+    }
+}
+
+impl Run {
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    ///
+    /// It cannot start, or cannot go on.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let controller = self.controller.config();
+        let gate = self.gate.config();
+        self.process.run(Some(controller), Some(gate)).await
+    }
+}
+
+impl ControllerArgs {
+    fn config(self) -> ControllerConfig {
+        ControllerConfig {
+            bind_names: self.bind_names,
+        }
+    }
+}
+
+impl GateArgs {
+    fn config(self) -> GateConfig {
+        let files = self.bind_tls_cert.zip(self.bind_tls_key);
+        GateConfig {
+            extender_listen: self.extender_listen,
+            bind_listen: self.bind_listen,
+            certificate: files.map(|(certificate, key)| Files { certificate, key }),
+        }
+    }
+}
+
+impl Process {
+    async fn run(
+        self,
+        controller: Option<ControllerConfig>,
+        gate: Option<GateConfig>,
+    ) -> anyhow::Result<()> {
+        self.log()?;
+        let config = Config {
+            kubeconfig: self.kubeconfig,
+            namespace: self.namespace,
+            admin_listen: self.admin_listen,
+            drain: self.drain,
+            controller,
+            gate,
+        };
+        let stop = CancellationToken::new();
+        let app = app::run(config, Clock::system(), stop.clone());
+        let mut app = std::pin::pin!(app);
+        let mut terminate = signal(SignalKind::terminate()).context("failed to await SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("failed to await SIGINT")?;
+        let name = tokio::select! {
+            ended = &mut app => return ended,
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        info!(signal = name, "told to stop");
+        stop.cancel();
+        // A second signal does not wait for anybody.
+        tokio::select! {
+            ended = app => ended,
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+        }
+    }
+
+    fn log(&self) -> anyhow::Result<()> {
+        let filter = EnvFilter::try_new(&self.log)
+            .with_context(|| format!("`--log {}` is not a filter", self.log))?;
+        let format = match self.log_format {
+            LogFormat::Json => Format::Json,
+            LogFormat::Text => Format::Text,
+        };
+        let terminal = std::io::stderr().is_terminal();
+        let colour = if terminal { Colour::On } else { Colour::Off };
+        telemetry::init(filter, format, colour);
+        Ok(())
+    }
+}
+
+/// Reads a length of time such as `10s` or `1m30s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let length: SignedDuration = text
+        .parse()
+        .map_err(|_: jiff::Error| "must be a time such as `10s` or `1m30s`".to_owned())?;
+    Duration::try_from(length).map_err(|_| "must not be negative".to_owned())
+}

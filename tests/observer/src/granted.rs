@@ -41,8 +41,8 @@ struct Grant<'a> {
     /// The verdict, or the label.
     what: &'static str,
     write: &'a Write,
-    /// Since when an answer may be the reason.
-    since: Timestamp,
+    /// Since when an answer may be the reason; none if there was no loss before.
+    since: Option<Timestamp>,
 }
 
 impl fmt::Display for Grant<'_> {
@@ -100,16 +100,17 @@ fn answered(place: &Interval<Incarnation>, grant: &Grant<'_>, run: &Run<'_>) -> 
     let mut last = None;
     for answer in answers.iter().filter(|answer| answer.trusted) {
         let there = answer.answered <= grant.write.span.answered;
-        if there && answer.asked >= place.from && answer.answered >= grant.since {
+        if there && answer.asked >= place.from && grant.since <= Some(answer.answered) {
             return Ok(());
         }
         last = Some(answer).filter(|_| there).or(last);
     }
     let last = last.map_or_else(|| "none".to_owned(), ToString::to_string);
-    let (what, from, since) = (&place.value, place.from, grant.since);
+    let (what, from) = (&place.value, place.from);
+    let since = grant.since.map(|since| format!(" and came after {since}"));
+    let since = since.unwrap_or_default();
     Err(format!(
-        "as {what} it needs an answer `trusted` that was asked for after {from} and came after \
-         {since}; the last was {last}"
+        "as {what} it needs an answer `trusted` that was asked for after {from}{since}; the last was {last}"
     ))
 }
 
@@ -117,7 +118,7 @@ fn answered(place: &Interval<Incarnation>, grant: &Grant<'_>, run: &Run<'_>) -> 
 #[derive(Default)]
 struct Turns<'a> {
     /// By Trustpool, and since when an answer may be the reason.
-    gains: Vec<(&'a Write, Timestamp)>,
+    gains: Vec<(&'a Write, Option<Timestamp>)>,
     /// When they were over for sure, and since when an answer may count again.
     losses: Vec<(Timestamp, Timestamp)>,
 }
@@ -154,11 +155,10 @@ impl<'a> Turns<'a> {
         self.losses.push((answered, since));
     }
 
-    /// Since when an answer may count, by the losses that were over at some time.
-    fn lost_before(&self, at: Timestamp) -> Timestamp {
+    /// Since when an answer may count, by the losses that were over at some time; none if there were none.
+    fn lost_before(&self, at: Timestamp) -> Option<Timestamp> {
         let losses = self.losses.iter().filter(|(over, _)| *over <= at);
-        let since = losses.map(|&(_, since)| since).max();
-        since.unwrap_or(Timestamp::MIN)
+        losses.map(|&(_, since)| since).max()
     }
 }
 

@@ -159,6 +159,26 @@ fn a_pod_that_took_a_name_over_is_another_pod() {
 }
 
 #[test]
+fn while_a_name_changes_hands_a_bind_is_of_the_pod_it_names() {
+    let mut run = Run::bound(20_000);
+    run.pod(100_005, "team", "p", "p2", &json!({}));
+    run.bind(100_000, "team", "p", None, "n");
+    assert_eq!(run.is_right().counts.binds, 1);
+
+    run.bind(100_000, "team", "p", Some("p1"), "n");
+    run.is_wrong(Bound, &["UID p1"]);
+}
+
+#[test]
+fn a_pod_that_took_a_name_over_may_ask_where_the_old_one_did_not() {
+    let mut run = Run::trusted();
+    run.pod(15_000, "team", "q", "q1", &json!({}));
+    run.pod(16_000, "team", "q", "q2", &asking());
+    run.bind(100_000, "team", "q", None, "n");
+    run.is_wrong(Bound, &["`team/q`"]);
+}
+
+#[test]
 fn a_pod_that_nobody_knows_is_counted() {
     let mut run = Run::trusted();
     run.bind(100_000, "team", "p", Some("p9"), "n");

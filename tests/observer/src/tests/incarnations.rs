@@ -65,11 +65,11 @@ fn no_boot_id_is_no_incarnation() {
 
 #[test]
 fn a_node_object_made_again_is_another_one() {
-    let again = with(node(), "/metadata/uid", "u2");
+    let again = with(node(), "/metadata/uid", "u0");
     let mut run = Run::bound(30_000);
     run.delete(13_000, "nodes", "n", "u1");
     run.node(13_100, ADMIN, &again);
-    run.is_wrong(Bound, &["UID `u2`", "before that"]);
+    run.is_wrong(Bound, &["UID `u0`", "before that"]);
 
     run.answer(14_000, 15_000, "n", "trusted");
     run.lines.reverse();
@@ -152,4 +152,17 @@ fn a_change_that_two_writes_may_have_made_began_with_the_first() {
     run.lines.push(same);
     run.answer(12_600, 13_100, "n", "trusted");
     run.is_right();
+}
+
+#[test]
+fn a_change_that_two_writes_may_have_made_was_over_with_the_first_answer() {
+    let mut run = Run::bound(30_000);
+    run.node(28_400, OURS, &boot("b2"));
+    let mut same = run.lines.last().unwrap().clone();
+    same["requestReceivedTimestamp"] = json!(super::run::at(27_500));
+    same["stageTimestamp"] = json!(super::run::at(27_989));
+    run.is_right();
+
+    run.lines.push(same);
+    run.is_wrong(Bound, &["boot ID `b2`"]);
 }

@@ -139,3 +139,22 @@ fn what_a_kubelet_tries_in_vain_is_nothing() {
     tried.for_each(|line| line["responseStatus"] = json!({"code": 403}));
     assert_eq!(run.is_right().counts.kubelet_writes, 1);
 }
+
+#[test]
+fn a_taint_of_somebody_elses_is_none_of_ours() {
+    let mut run = Run::trusted();
+    run.node(20_000, OURS, &tainted(&[]));
+    run.node(21_000, KUBELET, &labelled(TRUST, "trusted"));
+    run.is_right();
+}
+
+#[test]
+fn what_was_there_before_the_log_began_is_not_the_kubelets_doing() {
+    let mut run = Run::trusted();
+    let other = with(labelled(TRUST, "trusted"), "/metadata/name", "m");
+    run.node(20_000, KUBELET, &with(other, "/metadata/uid", "u9"));
+    let line = run.lines.last_mut().unwrap();
+    line["verb"] = json!("patch");
+    line["responseStatus"] = json!({"code": 200});
+    assert_eq!(run.is_right().counts.kubelet_writes, 2);
+}

@@ -82,3 +82,17 @@ fn around_a_change_of_its_labels_a_namespace_is_neither() {
         );
     }
 }
+
+#[test]
+fn around_a_change_of_its_requirement_a_namespace_does_not_ask() {
+    let mut run = Run::trusted();
+    run.namespace(
+        14_000,
+        "other",
+        &json!({"trustpool.dev/require": "trusted"}),
+    );
+    run.namespace(99_000, "other", &json!({"trustpool.dev/gate": "strict"}));
+    run.pod(15_000, "other", "q", "q1", &json!({}));
+    run.bind(100_000, "other", "q", Some("q1"), "n");
+    assert_eq!(run.is_right().counts.binds, 0);
+}

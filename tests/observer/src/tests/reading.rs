@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::run::{KUBELET, Run, node};
-use crate::{Verdict, observe, read_journal};
+use crate::Invariant::Granted;
+use crate::{Counts, Verdict, observe, read_journal};
 
 /// The error that a log ends in, with its causes.
 fn error(log: &str) -> String {
@@ -97,4 +98,26 @@ fn a_journal_that_has_lost_entries_is_an_error() {
     let page = json!({"dropped": 2, "last": 2, "requests": []}).to_string();
     let error = read_journal(page.as_bytes()).unwrap_err();
     assert_eq!(error.to_string(), "the journal has lost 2 entries");
+}
+
+/// Lines of kube-apiserver 1.37.1, asked by kubectl: a kubelet registers `n1`, Trustpool labels it without
+/// an answer, an administrator deals in records, pods, Bindings, namespaces and deletions.
+#[test]
+fn the_log_of_a_real_api_server_is_understood() {
+    let mut run = Run::default();
+    let log = include_str!("../../fixtures/audit.jsonl");
+    run.lines = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+
+    run.is_wrong(Granted, &["the label of node `n1`", "boot ID `b1`"]);
+    let expected = Counts {
+        grants: 1,
+        kubelet_writes: 2,
+        plain_binds: 1,
+        plain_pods: 3,
+        ..Counts::default()
+    };
+    assert_eq!(run.observe().counts, expected);
 }

@@ -165,6 +165,9 @@ fn a_pod_that_came_to_ask_may_be_kept_from_a_node() {
             reference,
             [json!({}), label.clone()],
         );
+        let mut again = run.lines.last().unwrap().clone();
+        again["requestReceivedTimestamp"] = json!(super::run::at(17_000));
+        run.lines.insert(0, again);
         run.bind(16_000, "default", "q", Some("q1"), "n");
         refuse(&mut run, REFUSAL);
         assert_eq!(run.observe().violations.is_empty(), right, "{labelled}");
@@ -227,4 +230,32 @@ fn a_touch_that_was_refused_is_none() {
     touch(&mut run, OURS, ["create", "pods/eviction"], "default");
     refuse(&mut run, "would violate the pod's disruption budget");
     run.is_right();
+}
+
+#[test]
+fn a_pod_that_nobody_knows_may_have_asked() {
+    let mut run = Run::trusted();
+    run.bind(16_000, "default", "q", Some("q1"), "n");
+    refuse(&mut run, REFUSAL);
+    touch(&mut run, OURS, ["create", "pods/eviction"], "default");
+    run.is_right();
+}
+
+#[test]
+fn a_pods_name_hides_no_refusal() {
+    let mut run = Run::trusted();
+    run.pod(15_000, "default", "pool", "q1", &json!({}));
+    refuse(&mut run, REFUSAL);
+    run.is_wrong(Untouched, &["`default/pool`"]);
+}
+
+#[test]
+fn a_pod_that_was_applied_is_created_too() {
+    let mut run = plain("default");
+    run.lines.last_mut().unwrap()["verb"] = json!("patch");
+    run.lines.last_mut().unwrap()["responseStatus"] = json!({"code": 201});
+    assert_eq!(run.is_right().counts.plain_pods, 1);
+
+    run.lines.last_mut().unwrap()["responseStatus"] = json!({"code": 200});
+    assert_eq!(run.is_right().counts.plain_pods, 0);
 }

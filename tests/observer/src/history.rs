@@ -27,8 +27,9 @@ pub(crate) struct Write {
     /// An object came to be by it.
     pub(crate) creates: bool,
     pub(crate) span: Span,
-    /// Who may have done it. More than one if another write changed nothing and was answered with the
-    /// same version; never none.
+    /// Who may have done it; never none. More than one if another write changed nothing and was answered
+    /// with the same version: then a kubelet is held to it only if all are kubelets, and Trustpool if it
+    /// is among them, since it writes nothing but differences.
     pub(crate) users: Vec<String>,
 }
 

@@ -20,10 +20,11 @@
 //! has two seconds to hear of a change. Wherever the order of two things is open, the observer takes the
 //! one in which nothing is wrong: what it reports has happened.
 //!
-//! *What it does not see.* Writes whose event was lost with a killed API server, answers that were
-//! lost with a killed Trustpool (they count), the pool that a pod pins, how many good answers
-//! `trustAgain` asks for, a host that two nodes claim, the service's URL in an incarnation, delays, and
-//! the difference between a pool with `evict: All` and a breach of invariant 3.
+//! *What it does not see.* Writes whose event was lost with a killed API server, or that were stored
+//! although an error was answered; the pool that a pod pins; how many good answers `trustAgain` asks
+//! for; a host that two nodes claim; distrust and holds; the service's URL in an incarnation; delays.
+//! It takes an answer for evidence even if Trustpool was killed before it read it, and an eviction by a
+//! pool with `evict: All` for a breach of invariant 3.
 
 mod audit;
 mod bound;

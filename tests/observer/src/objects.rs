@@ -1,6 +1,8 @@
 //! The few fields of Kubernetes objects that the judgement needs, and the names that Trustpool uses.
 //! They are spelled out here, since the observer must not learn them from Trustpool.
 
+mod wire;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -57,7 +59,7 @@ pub(crate) trait Kept: for<'de> Deserialize<'de> + PartialEq {}
 
 /// A Node.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize)]
-#[serde(from = "WireNode")]
+#[serde(from = "wire::Node")]
 pub(crate) struct Node {
     pub(crate) machine: Machine,
     /// Our labels: trust, pool and host.
@@ -79,7 +81,7 @@ pub(crate) struct Machine {
 
 /// A `NodeTrust`.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize)]
-#[serde(from = "WireTrust")]
+#[serde(from = "wire::Trust")]
 pub(crate) struct Trust {
     /// `spec.host`.
     pub(crate) host: Option<String>,
@@ -122,66 +124,6 @@ pub(crate) struct Target {
     pub(crate) name: String,
 }
 
-#[derive(Deserialize)]
-struct WireNode {
-    metadata: Meta,
-    #[serde(default)]
-    spec: WireNodeSpec,
-    #[serde(default)]
-    status: WireNodeStatus,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WireNodeSpec {
-    taints: Vec<WireTaint>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WireTaint {
-    key: String,
-    value: String,
-    effect: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct WireNodeStatus {
-    node_info: WireNodeInfo,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WireNodeInfo {
-    #[serde(rename = "bootID")]
-    boot_id: String,
-    #[serde(rename = "machineID")]
-    machine_id: String,
-    #[serde(rename = "systemUUID")]
-    system_uuid: String,
-}
-
-#[derive(Deserialize)]
-struct WireTrust {
-    #[serde(default)]
-    spec: WireTrustSpec,
-    #[serde(default)]
-    status: WireTrustStatus,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WireTrustSpec {
-    host: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WireTrustStatus {
-    verdict: String,
-}
-
 impl Meta {
     /// Says whether the object is gone: deleted, and nobody holds it back.
     pub(crate) const fn is_gone(&self) -> bool {
@@ -218,35 +160,6 @@ impl Node {
     /// The value of the host label.
     pub(crate) fn host(&self) -> Option<&str> {
         self.labels.get(HOST).map(String::as_str)
-    }
-}
-
-impl From<WireNode> for Node {
-    fn from(wire: WireNode) -> Self {
-        let info = wire.status.node_info;
-        let mut labels = wire.metadata.labels;
-        labels.retain(|key, _| [TRUST, POOL, HOST].contains(&key.as_str()));
-        let taints = wire.spec.taints.into_iter();
-        let ours = taints.filter(|taint| taint.key.starts_with("trustpool.dev/"));
-        Self {
-            machine: Machine {
-                uid: wire.metadata.uid,
-                boot_id: info.boot_id,
-                machine_id: info.machine_id,
-                system_uuid: info.system_uuid,
-            },
-            labels,
-            taints: ours.map(|it| [it.key, it.value, it.effect]).collect(),
-        }
-    }
-}
-
-impl From<WireTrust> for Trust {
-    fn from(wire: WireTrust) -> Self {
-        Self {
-            host: wire.spec.host,
-            verdict: wire.status.verdict,
-        }
     }
 }
 

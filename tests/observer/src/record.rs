@@ -108,7 +108,7 @@ impl Record {
     }
 
     fn binding(&mut self, event: &Event<'_>) -> anyhow::Result<()> {
-        if event.verb != "create" || !event.succeeded() && refusal(event).is_none() {
+        if event.verb != "create" || is_dull(event) {
             return Ok(());
         }
         let binding: Binding = event.request()?;
@@ -145,6 +145,9 @@ impl Record {
     }
 
     fn creation(&mut self, event: &Event<'_>) -> anyhow::Result<()> {
+        if is_dull(event) {
+            return Ok(());
+        }
         let mut pod = subject(event, None);
         if event.succeeded() {
             let stored: Pod = event.response()?;
@@ -218,6 +221,11 @@ fn deed(event: &Event<'_>) -> String {
         "" => format!("{verb} {}", object.resource),
         part => format!("{verb} {}/{part}", object.resource),
     }
+}
+
+/// Says whether a request failed without Trustpool's doing, or before its object was read.
+fn is_dull(event: &Event<'_>) -> bool {
+    !event.succeeded() && (refusal(event).is_none() || event.sent().is_err())
 }
 
 /// What the client was told, if Trustpool had a part in the refusal: the message names it, and not only

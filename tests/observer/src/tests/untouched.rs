@@ -259,3 +259,19 @@ fn a_pod_that_was_applied_is_created_too() {
     run.lines.last_mut().unwrap()["responseStatus"] = json!({"code": 200});
     assert_eq!(run.is_right().counts.plain_pods, 0);
 }
+
+#[test]
+fn a_request_that_was_refused_unread_says_nothing() {
+    let mut run = plain("default");
+    run.bind(16_000, "default", "q", Some("q1"), "n");
+    for (position, message) in [
+        (6, "pods is forbidden"),
+        (7, "unknown field `trustpool.dev`"),
+    ] {
+        let line = &mut run.lines[position];
+        line["responseStatus"] = json!({"code": 403, "message": message});
+        line.as_object_mut().unwrap().remove("requestObject");
+    }
+    let counts = run.is_right().counts;
+    assert_eq!((counts.plain_pods, counts.plain_binds), (0, 0));
+}

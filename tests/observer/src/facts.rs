@@ -1,0 +1,41 @@
+//! What the observer must be told of a run, because neither log says it.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+
+use crate::Clock;
+
+/// How late Trustpool may hear of a change: for so long after it, either state may have been acted on.
+pub(crate) const LAG: SignedDuration = SignedDuration::from_secs(2);
+
+/// How far two clocks, or a clock and a rounded time, may be apart.
+pub(crate) const SLACK: SignedDuration = SignedDuration::from_secs(1);
+
+/// What the observer is told of a run.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// For how long an answer counts, from when it was asked for: `validity` of the pool, the longest
+    /// where there are several.
+    pub validity: SignedDuration,
+    /// The users that Trustpool runs as, as audit events name them.
+    pub accounts: BTreeSet<String>,
+    /// How far the clock of Trustpool and the simulator was from the API server's, and when.
+    pub clock: Clock,
+}
+
+impl Facts {
+    /// Facts of a run whose clocks were never moved.
+    pub fn new(validity: SignedDuration, accounts: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            validity,
+            accounts: accounts.into_iter().collect(),
+            clock: Clock::default(),
+        }
+    }
+
+    /// Says whether one of these users is Trustpool.
+    pub(crate) fn has_account(&self, users: &[String]) -> bool {
+        users.iter().any(|user| self.accounts.contains(user))
+    }
+}

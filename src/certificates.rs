@@ -1,7 +1,7 @@
 //! Certificates of our own: a CA, the certificate that a server shows, and when each takes the place of the
 //! last. Reads no clock, talks to nobody; only the keys are chance.
 //!
-//! [`plan`] keeps one promise. A server shows the certificate that it read up to a minute ago; a client
+//! [`plan()`] keeps one promise. A server shows the certificate that it read up to a minute ago; a client
 //! trusts the CAs that were published up to a minute ago; and the one verifies against the other all the
 //! same, once both were set up:
 //!

@@ -107,35 +107,30 @@ pub fn plan(state: &State, names: &Names, now: Now) -> Step {
     let current = authority.certificate();
     let leaf = Leaf::new(state, current, names, now.wall);
     let needed = needed(state, current, &leaf, now.wall);
-    // A CA from a Secret goes first: what clients are given is made of what is kept.
-    if state.kept != needed.to_pem().as_bytes() {
+    let pem = needed.to_pem();
+    if state.kept != pem.as_bytes() {
         return Step::Keep(needed);
     }
-    if let Published::Ours(bundles) = &state.published {
-        let right = needed.to_pem();
-        if bundles.iter().any(|bundle| bundle != right.as_bytes()) {
-            return Step::Publish(needed);
-        }
-        let left = unsettled(state, now);
-        if leaf.why.is_some() && needed.len() > 1 && left.is_positive() {
-            return Step::Wait {
-                until: after(now.wall, left),
-            };
-        }
+    if state.published.differs_from(&pem) {
+        return Step::Publish(needed);
     }
-    match leaf.why {
-        Some(why) => Step::Issue(why),
-        None => Step::Wait {
-            until: next(&needed, current, &leaf, now.wall),
-        },
-    }
+    let until = match (leaf.why.as_ref(), unsettled(state, &needed, now)) {
+        (Some(why), None) => return Step::Issue(why.clone()),
+        (Some(_), Some(until)) => until,
+        (None, _) => next(&needed, current, &leaf, now.wall),
+    };
+    Step::Wait { until }
 }
 
-/// How long until the CA that issues has been published for [`SETTLE`].
-fn unsettled(state: &State, now: Now) -> SignedDuration {
+/// When the CA that issues will have been published for [`SETTLE`], if others are in use and it has not.
+fn unsettled(state: &State, needed: &Bundle, now: Now) -> Option<Timestamp> {
+    if state.published == Published::Absent || needed.len() == 1 {
+        return None;
+    }
     let since = state.since.unwrap_or(now.uptime);
-    let left = SETTLE.saturating_sub(now.uptime.saturating_sub(since));
-    SignedDuration::try_from(left).unwrap_or(SignedDuration::MAX)
+    let left = SETTLE.checked_sub(now.uptime.saturating_sub(since))?;
+    let left = SignedDuration::try_from(left).ok()?;
+    left.is_positive().then(|| after(now.wall, left))
 }
 
 /// The CA that issues, if it may go on.

@@ -120,6 +120,13 @@ impl Published {
         matches!(self, Self::Ours(bundles) if bundles.iter().all(has))
     }
 
+    /// Says whether any client is to be given something else than `pem`.
+    #[must_use]
+    pub fn differs_from(&self, pem: &str) -> bool {
+        let differs = |bundle: &Vec<u8>| bundle != pem.as_bytes();
+        matches!(self, Self::Ours(bundles) if bundles.iter().any(differs))
+    }
+
     /// Every CA that any client is given to trust.
     #[must_use]
     pub fn authorities(&self) -> Bundle {

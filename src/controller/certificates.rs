@@ -1,5 +1,5 @@
 //! The task that keeps the certificate of the bind gate: writes the CA's Secret, the gate's Secret and the
-//! `caBundle` of the webhook configuration, one after another, as [`plan`] says.
+//! `caBundle` of the webhook configuration, one after another, as [`plan()`] says.
 //!
 //! The gate only reads. Nothing is remembered but since when the CA is published; a new process waits for
 //! that anew.
@@ -23,7 +23,7 @@ use crate::domain::backoff;
 use crate::telemetry::Chain;
 
 use self::objects::{Objects, Seen};
-use self::write::{Error, Writer};
+use self::write::{Basis, Error, Writer};
 
 /// From one write to the next look: by then the watches have shown it. And were somebody to undo what we
 /// write, it would be written once a second and no more.
@@ -72,13 +72,13 @@ impl Certificates {
                 failures = 0;
                 self.wait(until).await;
             } else {
-                let Self {
-                    objects,
-                    names,
-                    writer,
-                    ..
-                } = &self;
-                let taken = writer.take(&step, &state, objects, names, now.wall).await;
+                let basis = Basis {
+                    names: &self.names,
+                    now: now.wall,
+                    objects: &self.objects,
+                    state: &state,
+                };
+                let taken = self.writer.take(&step, basis).await;
                 failures = taken.map_or_else(|error| failed(&error, failures), |()| 0);
                 self.rest(backoff::service(failures).unsigned_abs()).await;
             }

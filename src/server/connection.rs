@@ -189,6 +189,10 @@ mod tests {
         let address = acceptor.handle.listening().await.unwrap();
         let asked = Instant::now();
         let mut stalled = TcpStream::connect(address).await.unwrap();
+        while acceptor.handle.connection_count() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::task::yield_now().await;
 
         let mut second = TcpStream::connect(address).await.unwrap();
         assert_eq!(second.read(&mut [0; 8]).await.unwrap(), 0);

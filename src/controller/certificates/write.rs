@@ -14,7 +14,7 @@ use thiserror::Error;
 use tracing::info;
 
 use crate::api::keys;
-use crate::certificates::{self, Bundle, Contents, Names, State, Step};
+use crate::certificates::{self, Bundle, Contents, Names, State, Step, Why};
 use crate::controller::call::{self, call};
 
 use super::objects::Objects;
@@ -58,63 +58,87 @@ pub struct Writer {
     pub webhooks: Api<ValidatingWebhookConfiguration>,
 }
 
+/// What a step was planned from.
+#[derive(Clone, Copy)]
+pub struct Basis<'a> {
+    /// The names that a certificate is for.
+    pub names: &'a Names,
+    /// When it was planned.
+    pub now: Timestamp,
+    /// The objects. What has changed since is not written over.
+    pub objects: &'a Objects,
+    /// What they mean.
+    pub state: &'a State,
+}
+
 impl Writer {
-    /// Takes `step`, which was planned from `state`, which was read from `objects`: what has changed
-    /// since then is not written over.
+    /// Takes `step`.
     ///
     /// # Errors
     ///
     /// It was not taken, or nobody knows.
-    pub async fn take(
-        &self,
-        step: &Step,
-        state: &State,
-        objects: &Objects,
-        names: &Names,
-        now: Timestamp,
-    ) -> Result<(), Error> {
+    pub async fn take(&self, step: &Step, basis: Basis<'_>) -> Result<(), Error> {
         match step {
-            Step::Issue(why) => {
-                let Some(authority) = state.authority.readable() else {
-                    return Ok(());
-                };
-                let contents = Contents::issue(authority, names, now);
-                let contents = contents.map_err(|source| Error::Make {
-                    name: keys::GATE_SECRET,
-                    source,
-                })?;
-                let secret = whole(
-                    keys::GATE_SECRET,
-                    "kubernetes.io/tls",
-                    &contents,
-                    objects.gate(),
-                );
-                self.write(secret).await?;
-                info!(secret = keys::GATE_SECRET, %why, %names, "certificate issued");
-            }
-            Step::Keep(bundle) => {
-                let Some(secret) = objects.authority() else {
-                    return Ok(());
-                };
-                let data = BTreeMap::from([authorities(bundle)]);
-                self.write(with(secret.clone(), data)).await?;
-                let count = bundle.len();
-                info!(
-                    secret = keys::CA_SECRET,
-                    count, "CAs that are still needed kept"
-                );
-            }
-            Step::Make { why, previous } => {
-                let contents = Contents::make(previous.clone(), now);
-                let name = keys::CA_SECRET;
-                let contents = contents.map_err(|source| Error::Make { name, source })?;
-                let secret = whole(name, "Opaque", &contents, objects.authority());
-                self.write(secret).await?;
-                info!(secret = name, %why, "CA made");
-            }
-            Step::Publish(bundle) => self.publish(bundle, objects).await?,
-            Step::Wait { .. } => {}
+            Step::Issue(why) => self.issue(why, basis).await,
+            Step::Keep(bundle) => self.keep(bundle, basis.objects).await,
+            Step::Make { why, previous } => self.make(why, previous, basis).await,
+            Step::Publish(bundle) => self.publish(bundle, basis.objects).await,
+            Step::Wait { .. } => Ok(()),
         }
+    }
+
+    async fn issue(&self, why: &Why, basis: Basis<'_>) -> Result<(), Error> {
+        let name = keys::GATE_SECRET;
+        let Basis { names, now, .. } = basis;
+        let Some(authority) = basis.state.authority.readable() else {
+            return Ok(());
+        };
+        let contents = Contents::issue(authority, names, now);
+        let contents = contents.map_err(|source| Error::Make { name, source })?;
+        let known = basis.objects.gate();
+        self.write(whole(name, "kubernetes.io/tls", &contents, known))
+            .await?;
+        info!(secret = name, %why, %names, "certificate issued");
+        Ok(())
+    }
+
+    async fn keep(&self, bundle: &Bundle, objects: &Objects) -> Result<(), Error> {
+        let name = keys::CA_SECRET;
+        let Some(secret) = objects.authority() else {
+            return Ok(());
+        };
+        let data = BTreeMap::from([authorities(bundle)]);
+        self.write(with(secret.clone(), data)).await?;
+        info!(secret = name, count = bundle.len(), "CAs in use noted");
+        Ok(())
+    }
+
+    async fn make(&self, why: &Why, previous: &Bundle, basis: Basis<'_>) -> Result<(), Error> {
+        let name = keys::CA_SECRET;
+        let contents = Contents::make(previous.clone(), basis.now);
+        let contents = contents.map_err(|source| Error::Make { name, source })?;
+        let known = basis.objects.authority();
+        self.write(whole(name, "Opaque", &contents, known)).await?;
+        info!(secret = name, %why, "CA made");
+        Ok(())
+    }
+
+    /// Gives every webhook `bundle`, if none of them has changed since it was read.
+    async fn publish(&self, bundle: &Bundle, objects: &Objects) -> Result<(), Error> {
+        let name = keys::BIND_WEBHOOK;
+        let Some(configuration) = objects.webhook() else {
+            return Ok(());
+        };
+        let patch = Patch::Strategic(patch(configuration, bundle));
+        let params = PatchParams::default();
+        let written = self.webhooks.patch_metadata(name, &params, &patch);
+        let failed = |source| Error::Write {
+            kind: "ValidatingWebhookConfiguration",
+            name: name.to_owned(),
+            source,
+        };
+        call(written).await.map_err(failed)?;
+        info!(webhook = name, count = bundle.len(), "CAs published");
         Ok(())
     }
 
@@ -129,31 +153,6 @@ impl Writer {
         };
         let kind = "Secret";
         written.map_err(|source| Error::Write { kind, name, source })?;
-        Ok(())
-    }
-
-    /// Gives every webhook `bundle`, if none of them has changed since it was read.
-    async fn publish(&self, bundle: &Bundle, objects: &Objects) -> Result<(), Error> {
-        let Some(configuration) = objects.webhook() else {
-            return Ok(());
-        };
-        let patch = Patch::Strategic(patch(configuration, bundle));
-        let params = PatchParams::default();
-        let written = call(
-            self.webhooks
-                .patch_metadata(keys::BIND_WEBHOOK, &params, &patch),
-        )
-        .await;
-        written.map_err(|source| Error::Write {
-            kind: "ValidatingWebhookConfiguration",
-            name: keys::BIND_WEBHOOK.to_owned(),
-            source,
-        })?;
-        info!(
-            webhook = keys::BIND_WEBHOOK,
-            count = bundle.len(),
-            "CAs published"
-        );
         Ok(())
     }
 }

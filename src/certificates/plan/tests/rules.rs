@@ -126,7 +126,7 @@ fn a_certificate_that_is_not_good_is_replaced_for_a_reason() {
         wall: due.unwrap().due(),
         ..day(60)
     };
-    let half = shown.certificate[..99].to_owned();
+    let half = shown.certificate.get(..99).unwrap().to_owned();
     let certificate = shown.certificate.clone();
     let pem = |certificate, key| Some(Pem { certificate, key });
     let table = [

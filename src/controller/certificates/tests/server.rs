@@ -62,7 +62,7 @@ impl Server {
     pub fn delete(&self, name: &str) {
         let mut state = self.state();
         let object = state.objects.remove(name).unwrap();
-        state.tell(name, "DELETED", object);
+        state.tell(name, "DELETED", &object);
     }
 
     /// Refuses so many writes.
@@ -128,7 +128,7 @@ impl Server {
         };
         let state = self.state();
         let first = state.objects.get(name).map(|it| line("ADDED", it));
-        let end = bookmark(json!({"k8s.io/initial-events-end": "true"}));
+        let end = bookmark(&json!({"k8s.io/initial-events-end": "true"}));
         let changes = stream::unfold(state.changes.subscribe(), move |mut changes| async move {
             loop {
                 tokio::select! {
@@ -137,7 +137,7 @@ impl Server {
                         _ => {}
                     },
                     () = sleep(Duration::from_mins(1)) => {
-                        return Some((bookmark(json!({})), changes));
+                        return Some((bookmark(&json!({})), changes));
                     }
                 }
             }
@@ -149,7 +149,7 @@ impl Server {
 }
 
 /// A sign of life, which the API server gives every minute.
-fn bookmark(annotations: Value) -> String {
+fn bookmark(annotations: &Value) -> String {
     let metadata = json!({"resourceVersion": "1", "annotations": annotations});
     let kind = json!({"apiVersion": "v1", "kind": "Any", "metadata": metadata});
     line("BOOKMARK", &kind)
@@ -161,11 +161,11 @@ impl State {
         object["metadata"]["name"] = json!(name);
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
         let known = self.objects.insert(name.to_owned(), object.clone());
-        self.tell(name, known.map_or("ADDED", |_| "MODIFIED"), object);
+        self.tell(name, known.map_or("ADDED", |_| "MODIFIED"), &object);
     }
 
-    fn tell(&self, name: &str, kind: &str, object: Value) {
-        let _ = self.changes.send((name.to_owned(), line(kind, &object)));
+    fn tell(&self, name: &str, kind: &str, object: &Value) {
+        drop(self.changes.send((name.to_owned(), line(kind, object))));
     }
 
     fn write(&mut self, method: &Method, name: &str, sent: &Value, may: bool) -> Response<Body> {

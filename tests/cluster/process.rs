@@ -10,9 +10,13 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::json;
 use trustpool_harness::install::{GATE, NAMESPACE, USER};
-use trustpool_harness::{AuditLog, NodeBuilder, SOON, Setup, Signal, Slot, Trustpool, World, eventually};
+use trustpool_harness::{
+    AuditLog, NodeBuilder, SOON, Setup, Signal, Slot, Trustpool, World, eventually,
+};
 
-use crate::support::{INTERVAL, MIN_INTERVAL, attested_again, bind, passing, trusted_nodes, writes};
+use crate::support::{
+    INTERVAL, MIN_INTERVAL, attested_again, bind, passing, trusted_nodes, writes,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_it_well_and_a_killed_one_goes_on_where_it_was() {
@@ -147,13 +151,23 @@ async fn a_pod_is_bound(world: &World) -> anyhow::Result<()> {
     let label = ["label", "namespace", "default", "trustpool.dev/gate=strict"];
     world.plane.kubectl(&label).await?;
     world.nodes.create(&NodeBuilder::new("c")).await?;
-    bind(world, "default", "waits", "c").await.expect_err("bound to a node that nobody attested");
+    bind(world, "default", "waits", "c")
+        .await
+        .expect_err("bound to a node that nobody attested");
     Ok(())
 }
 
 async fn a_certificate_is_made_anew(world: &World) -> anyhow::Result<()> {
     let spoilt = r#"{"data": {"tls.crt": "bm90aGluZw=="}}"#;
-    let patch = ["patch", "secret", "trustpool-gate-tls", "-n", NAMESPACE, "-p", spoilt];
+    let patch = [
+        "patch",
+        "secret",
+        "trustpool-gate-tls",
+        "-n",
+        NAMESPACE,
+        "-p",
+        spoilt,
+    ];
     world.plane.kubectl(&patch).await.map(drop)
 }
 

@@ -298,7 +298,14 @@ pub async fn bind(world: &World, namespace: &str, pod: &str, node: &str) -> anyh
     let pods: Api<Pod> = Api::namespaced(world.client.clone(), namespace);
     let uid = pods.get(pod).await?.metadata.uid;
     let binding = json!({"metadata": {"name": pod, "uid": uid}});
-    post_binding(world, namespace, &format!("pods/{pod}/binding"), binding, node).await
+    post_binding(
+        world,
+        namespace,
+        &format!("pods/{pod}/binding"),
+        binding,
+        node,
+    )
+    .await
 }
 
 /// Posts a Binding with `metadata` to `path` of a namespace.

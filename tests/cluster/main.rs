@@ -2,6 +2,14 @@
 
 // `cfg(test)` tells clippy that functions beside the tests may unwrap as the tests do.
 #[cfg(test)]
+mod attack;
+#[cfg(test)]
+mod attack_bind;
+#[cfg(test)]
+mod attack_many;
+#[cfg(test)]
+mod attack_without;
+#[cfg(test)]
 mod attest;
 #[cfg(test)]
 mod attest_batches;

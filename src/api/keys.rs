@@ -10,6 +10,9 @@ pub const POOL: &str = "trustpool.dev.node-restriction.kubernetes.io/pool";
 pub const HOST: &str = "trustpool.dev.node-restriction.kubernetes.io/host";
 /// Taint of a Node that is not trusted; its value is the verdict.
 pub const NOT_TRUSTED: &str = "trustpool.dev/not-trusted";
+/// Taint of a Node that was not attested since it was created, with effect `NoSchedule`: a policy that an
+/// administrator installs puts it there.
+pub const UNATTESTED: &str = "trustpool.dev/unattested";
 /// Condition of a Node.
 pub const TRUSTED_CONDITION: &str = "trustpool.dev/Trusted";
 /// Annotation and label of a pod, label of a namespace: what is required.

@@ -189,7 +189,7 @@ fn accept(client: &Arc<WebPkiServerVerifier>, shown: &str, now: Now) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 16,
+        cases: 12,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -202,7 +202,7 @@ proptest! {
         }
         let start = run.clock;
         run.stale = [0; 3];
-        for _ in 0..100 {
+        for _ in 0..50 {
             run.happen(&Chance::Wake);
         }
         prop_assert!(run.is_set_up);

@@ -23,6 +23,8 @@ pub const REQUIRE_POOL: &str = "trustpool.dev/pool";
 pub const RESOURCE: &str = "trustpool.dev/trust";
 /// Label of a Secret or ConfigMap: the one `AttestationService` that may use it.
 pub const SERVICE: &str = "trustpool.dev/service";
+/// `ConfigMap` of our namespace that says which pools have a trusted node.
+pub const POOLS: &str = "trustpool-pools";
 /// Annotation of a NodeTrust: an RFC 3339 time; the node is asked about unless it was since.
 pub const ATTEST: &str = "trustpool.dev/attest";
 /// `ValidatingWebhookConfiguration` whose webhooks ask the bind gate.

@@ -68,10 +68,16 @@ mod policy_pods;
 #[cfg(test)]
 mod policy_updates;
 #[cfg(test)]
+mod policy_warnings;
+#[cfg(test)]
+mod policy_workloads;
+#[cfg(test)]
 mod preempt;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
 mod record_order;
+#[cfg(test)]
+mod startup_taint;
 #[cfg(test)]
 mod support;

@@ -78,6 +78,8 @@ mod process;
 #[cfg(test)]
 mod record_order;
 #[cfg(test)]
+mod secl;
+#[cfg(test)]
 mod startup_taint;
 #[cfg(test)]
 mod support;

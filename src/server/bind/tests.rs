@@ -353,3 +353,16 @@ async fn what_is_no_review_is_answered_with_400_and_everything_is_counted() {
         assert!(text.lines().any(|other| other == line), "{line} in\n{text}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn without_the_rules_of_namespaces_who_does_not_ask_is_told_apart_still() {
+    let world = World::new(&[("asks", asking("1")), ("silent", silent("2"))]);
+    tokio::time::advance(store::SILENCE).await;
+    world.writer.health().nodes.list(world.clock.now());
+    world.writer.health().node_trusts.list(world.clock.now());
+
+    let (allowed, message, _) = world.ask("strict", "asks", "1", "good").await;
+    assert!(!allowed && message.contains("Namespaces"), "{message}");
+    assert!(world.ask("strict", "silent", "2", "bad").await.0);
+    assert!(!world.ask("required", "silent", "2", "good").await.0);
+}

@@ -130,34 +130,16 @@ pub(super) fn asking(name: &str) -> String {
 kind: Pod
 metadata:
   name: {name}
-  labels: {{trustpool.dev/require: trusted}}
+  annotations: {{trustpool.dev/require: trusted}}
 spec:
-  nodeSelector: {{trustpool.dev.node-restriction.kubernetes.io/trust: trusted}}
-  containers:
-  - name: app
-    image: app
-    resources: {{limits: {{trustpool.dev/trust: '0'}}}}
+  containers: [{{name: app, image: app}}]
 "
     )
 }
 
-/// A pod that asks by an annotation alone, and tolerates every taint: the scheduler's own filters
-/// leave it every node.
-pub(super) fn annotated(name: &str) -> String {
-    format!(
-        "apiVersion: v1
-kind: Pod
-metadata:
-  name: {name}
-  annotations: {{trustpool.dev/require: trusted}}
-spec:
-  tolerations: [{{operator: Exists}}]
-  containers:
-  - name: app
-    image: app
-    resources: {{limits: {{trustpool.dev/trust: '0'}}}}
-"
-    )
+/// A pod that asks and tolerates every taint.
+pub(super) fn tolerant(name: &str) -> String {
+    format!("{}  tolerations: [{{operator: Exists}}]\n", asking(name))
 }
 
 /// Twenty pods that ask.
@@ -171,13 +153,33 @@ spec:
   selector: {{matchLabels: {{app: {name}}}}}
   template:
     metadata:
-      labels: {{app: {name}, trustpool.dev/require: trusted}}
+      labels: {{app: {name}}}
+      annotations: {{trustpool.dev/require: trusted}}
     spec:
-      nodeSelector: {{trustpool.dev.node-restriction.kubernetes.io/trust: trusted}}
-      containers:
-      - name: app
-        image: app
-        resources: {{limits: {{trustpool.dev/trust: '0'}}}}
+      containers: [{{name: app, image: app}}]
 "
     )
+}
+
+/// The namespace in which every pod asks.
+pub(super) const VAULT: &str = "vault";
+
+/// A pod that no scheduler looks at, so that somebody else can bind it.
+pub(super) fn ignored(name: &str) -> String {
+    format!(
+        "apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: {VAULT}}}
+spec:
+  schedulerName: nobody
+  containers: [{{name: app, image: app}}]
+"
+    )
+}
+
+/// A Binding of a pod to a node, as anybody could write it.
+pub(super) fn binding(pod: &str, uid: &str, node: &str) -> String {
+    json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod, "uid": uid},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": node}})
+    .to_string()
 }

@@ -105,12 +105,8 @@ impl Scene {
         let http = reqwest::Client::builder().no_proxy().build()?;
         for address in [self.at.controller_admin, self.at.admin] {
             let url = format!("http://{address}/readyz");
-            let is_ready = async || {
-                let answer = http.get(&url).send().await;
-                answer.is_ok_and(|answer| answer.status().is_success())
-            };
-            // Bounded by `Trustpool::process`, which waits for the same.
-            while !is_ready().await {
+            // Bounded by `Trustpool::process`, which waits for more.
+            while !listed(&http, &url).await {
                 sleep(GLANCE).await;
             }
         }
@@ -121,6 +117,18 @@ impl Scene {
     pub(super) async fn kubectl(&self, screen: &Screen, line: &str) -> anyhow::Result<String> {
         screen.command(&format!("kubectl {line}"));
         self.quiet(line).await
+    }
+
+    /// Shows a kubectl command that is to be refused, and returns what it said.
+    pub(super) async fn refused(&self, screen: &Screen, line: &str) -> anyhow::Result<String> {
+        screen.command(&format!("kubectl {line}"));
+        let words = words(line);
+        let mut command = self.plane.kubectl_command(self.plane.admin());
+        let output = command.args(words).output().await?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        screen.output(&said);
+        ensure!(!output.status.success(), "`kubectl {line}` was not refused");
+        Ok(said)
     }
 
     /// Runs a kubectl command, and returns what it printed.
@@ -205,6 +213,19 @@ async fn installed(plane: &ControlPlane, at: Addresses) -> anyhow::Result<Users>
         .apply(&project("manifests/optional/extender.yaml"))
         .await?;
     Ok(users)
+}
+
+/// Says whether all watches of a role have listed: then it is ready, or lacks its certificate alone.
+async fn listed(http: &reqwest::Client, url: &str) -> bool {
+    let Ok(answer) = http.get(url).send().await else {
+        return false;
+    };
+    let ready = answer.status().is_success();
+    ready
+        || answer
+            .text()
+            .await
+            .is_ok_and(|said| said.contains("certificate"))
 }
 
 /// Takes a slot, and says so if others have them all.

@@ -9,7 +9,7 @@ use anyhow::bail;
 use tokio::time::{Instant, interval};
 
 /// How many steps the story has.
-const STEPS: usize = 9;
+const STEPS: usize = 10;
 
 /// How often the spinner turns.
 const TURN: Duration = Duration::from_millis(100);

@@ -1,5 +1,6 @@
 //! The story, step by step.
 
+mod gates;
 mod losses;
 mod opening;
 mod outage;
@@ -21,6 +22,7 @@ pub(super) async fn tell(screen: &mut Screen, scene: &mut Option<Scene>) -> anyh
     opening::first_pod(scene, screen).await?;
     opening::nodes(scene, screen).await?;
     pods::twenty_and_twenty(scene, screen).await?;
+    gates::around(scene, screen).await?;
     losses::turned(scene, screen).await?;
     losses::rebooted(scene, screen).await?;
     losses::silenced(scene, screen).await?;

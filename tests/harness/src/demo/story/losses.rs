@@ -1,4 +1,4 @@
-//! Steps 5 to 7: three ways to lose trust.
+//! Steps 6 to 8: three ways to lose trust.
 
 use std::process::Stdio;
 use std::time::Duration;

@@ -4,7 +4,7 @@ mod additions;
 
 use super::PoolName;
 
-pub use additions::{Additions, additions};
+pub use self::additions::{Additions, additions};
 
 /// The values that bear on a requirement, as a pod carries them.
 #[derive(Clone, Copy, Debug, Default)]

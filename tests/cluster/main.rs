@@ -66,6 +66,8 @@ mod policy_nodes;
 #[cfg(test)]
 mod policy_pods;
 #[cfg(test)]
+mod policy_records;
+#[cfg(test)]
 mod policy_updates;
 #[cfg(test)]
 mod policy_warnings;
@@ -79,6 +81,8 @@ mod process;
 mod record_order;
 #[cfg(test)]
 mod secl;
+#[cfg(test)]
+mod secl_writes;
 #[cfg(test)]
 mod startup_taint;
 #[cfg(test)]

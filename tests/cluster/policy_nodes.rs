@@ -10,6 +10,7 @@ use trustpool_harness::install::{USER, try_out};
 use trustpool_harness::{ControlPlane, Identity, NodeBuilder, Slot};
 
 use crate::policy::{policed, refused, user};
+use crate::policy_records::records_are_guarded;
 
 /// Accounts of Kubernetes that may write Nodes, or anything.
 const SYSTEM: [&str; 3] = [
@@ -36,6 +37,7 @@ async fn marks_of_a_node_change_by_whoever_may_mark_and_nobody_else() {
     what_is_of_others_is_theirs(&plane, &operator)
         .await
         .unwrap();
+    records_are_guarded(&plane, &operator).await.unwrap();
     for account in SYSTEM {
         a_system_account_marks_nothing(&plane, account)
             .await
@@ -264,72 +266,6 @@ async fn what_is_of_others_is_theirs(
     for arguments in more {
         plane.kubectl_as(operator, arguments).await?;
     }
-    let record = ["patch", "nodetrust", "n1", "--type=merge", "-p"];
-    let trust = r#"{"apiVersion":"trustpool.dev/v1alpha1","kind":"NodeTrust","metadata":{"name":"n1"},"spec":{}}"#;
-    let file = plane.directory().join("trust.json");
-    std::fs::write(&file, trust)?;
-    let file = file.display().to_string();
-    plane.kubectl_as(operator, &["create", "-f", &file]).await?;
-    let forbidden = [
-        (
-            r#"{"spec": {"distrust": {"reason": "x"}}}"#,
-            "spec.distrust",
-        ),
-        (
-            r#"{"spec": {"accept": "2026-01-01T00:00:00Z"}}"#,
-            "spec.accept",
-        ),
-        (
-            r#"{"spec": {"host": "good"}}"#,
-            "`update` on attestationservices.trustpool.dev",
-        ),
-        (
-            r#"{"metadata": {"ownerReferences": [{"apiVersion":"v1","kind":"Node","name":"x","uid":"y"}]}}"#,
-            "ownerReferences",
-        ),
-    ];
-    for (patch, words) in forbidden {
-        let arguments: Vec<&str> = record.iter().copied().chain([patch]).collect();
-        refused(plane, operator, &arguments, &["user `operator`", words]).await?;
-    }
-    let status = r#"{"status": {"verdict": "trusted", "reason": "Attested", "message": "-"}}"#;
-    let status = [
-        "patch",
-        "nodetrust",
-        "n1",
-        "--subresource=status",
-        "--type=merge",
-        "-p",
-        status,
-    ];
-    refused(plane, operator, &status, &["may not write status"]).await?;
-    let pause = [
-        "patch",
-        "nodetrust",
-        "n1",
-        "--type=merge",
-        "-p",
-        r#"{"spec": {"paused": true}}"#,
-    ];
-    plane.kubectl_as(operator, &pause).await?;
-    against(plane).await?;
-    refused(
-        plane,
-        operator,
-        &["delete", "nodetrust", "n1"],
-        &["nor delete one that speaks against its node"],
-    )
-    .await
-}
-
-/// A record that speaks against its node.
-async fn against(plane: &ControlPlane) -> anyhow::Result<()> {
-    let trusts: Api<NodeTrust> = Api::all(plane.client().await?);
-    let status =
-        json!({"status": {"verdict": "untrusted", "reason": "FailedAttestation", "message": "-"}});
-    trusts
-        .patch_status("n1", &PatchParams::default(), &Patch::Merge(status))
-        .await?;
     Ok(())
 }
 

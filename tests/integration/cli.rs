@@ -15,10 +15,12 @@ fn standard_error(arguments: &[&str]) -> String {
 
 #[test]
 fn help_teaches() {
-    let help = trustpool(&["run", "--help"]);
+    for role in ["controller", "gate", "run"] {
+        let help = trustpool(&[role, "--help"]);
 
-    assert!(help.status.success());
-    insta::assert_snapshot!(String::from_utf8(help.stdout).unwrap());
+        assert!(help.status.success());
+        insta::assert_snapshot!(role, String::from_utf8(help.stdout).unwrap());
+    }
 }
 
 #[test]
@@ -43,6 +45,8 @@ fn a_bad_value_is_named_with_its_flag() {
             "--kubeconfig /nowhere/config",
         ),
         (["crds", "--dir", "/nowhere/crds"], "/nowhere/crds"),
+        (["gate", "--bind-listen", "here"], "--bind-listen"),
+        (["gate", "--bind-tls-cert", "a"], "--bind-tls-key"),
     ];
     for (arguments, named) in table {
         let error = standard_error(&arguments);

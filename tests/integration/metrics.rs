@@ -43,6 +43,8 @@ fn exposed() -> String {
     let mut registry = Registry::with_prefix("trustpool");
     touch(&Metrics::register(&mut registry));
     server::metrics::Metrics::register(&mut registry);
+    server::bind::Metrics::register(&mut registry);
+    drop(server::tls::Identity::new(&mut registry));
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
     text

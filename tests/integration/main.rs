@@ -10,6 +10,8 @@ mod crds;
 #[cfg(test)]
 mod extender;
 #[cfg(test)]
+mod manifests;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod openattestation;

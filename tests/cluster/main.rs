@@ -67,3 +67,5 @@ mod process;
 mod record_order;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod walk;

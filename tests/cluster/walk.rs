@@ -51,8 +51,9 @@ fn seed() -> u64 {
 async fn invariants_1_2_3_and_5_hold_on_a_random_walk() {
     let steps = number("TRUSTPOOL_WALK").map_or(STEPS, |steps| usize::try_from(steps).unwrap());
     let seed = seed();
-    let again =
-        format!("TRUSTPOOL_SEED={seed} TRUSTPOOL_WALK={steps} cargo test --test cluster walk");
+    let again = format!(
+        "TRUSTPOOL_SEED={seed} TRUSTPOOL_WALK={steps} cargo test --test cluster random_walk"
+    );
     println!("{steps} steps; repeat them with: {again}");
     let _slot = Slot::take().await.unwrap();
     let mut walker = Walker::new().await.unwrap();

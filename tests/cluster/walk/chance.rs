@@ -1,6 +1,6 @@
 //! Chance that can be repeated: numbers that follow from a seed alone.
 
-/// Where the numbers of one walk come from (SplitMix64).
+/// Where the numbers of one walk come from (`SplitMix64`).
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 

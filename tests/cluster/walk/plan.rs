@@ -61,15 +61,15 @@ impl Plan {
             return step;
         }
         match self.chance.below(100) {
-            0..22 => self.pod(),
-            22..46 => self.hand_bind(),
-            46..52 => self.rebind(),
-            52..64 => self.play(),
-            64..76 => self.node(),
-            76..82 => self.deed(),
-            82..87 => self.relabel(),
-            87..90 => Step::Forget(self.a_node()),
-            90..93 => self.fault(),
+            0..24 => self.pod(),
+            24..50 => self.hand_bind(),
+            50..58 => self.rebind(),
+            58..68 => self.play(),
+            68..78 => self.node(),
+            78..83 => self.deed(),
+            83..88 => self.relabel(),
+            88..91 => Step::Forget(self.a_node()),
+            91..94 => self.fault(),
             _ => self.trouble(),
         }
     }
@@ -112,11 +112,22 @@ impl Plan {
         self.chance.of(&SPACES)
     }
 
+    /// Where a pod is to be, and whether it asks: most do, but where nobody has to.
+    fn asker(&mut self) -> (&'static str, bool) {
+        let (space, rule) = match self.chance.below(4) {
+            0 => ("plain", Rule::Plain),
+            _ => self.a_space(),
+        };
+        let plain = if rule == Rule::Plain { 2 } else { 5 };
+        (space, self.chance.below(plain) > 0)
+    }
+
     fn pod(&mut self) -> Step {
         let schedulers = [Scheduler::Default, Scheduler::Default, Scheduler::Second];
+        let (space, asks) = self.asker();
         Step::Pod {
-            space: self.a_space().0,
-            asks: !self.chance.one_in(3),
+            space,
+            asks,
             scheduler: self.chance.of(&schedulers),
         }
     }
@@ -129,9 +140,10 @@ impl Plan {
             Way::Bindings,
             Way::PodWithoutUid,
         ];
+        let (space, asks) = self.asker();
         Step::HandBind {
-            space: self.a_space().0,
-            asks: !self.chance.one_in(4),
+            space,
+            asks,
             node: self.a_node(),
             way: self.chance.of(&ways),
         }

@@ -166,7 +166,8 @@ impl Roles {
 
     /// Lets nothing through that the gate asked the API server for so far.
     pub fn freeze_watches(&mut self) {
-        self.still_since.get_or_insert(self.real.wall());
+        let now = self.real.wall();
+        self.still_since.get_or_insert(now);
         self.proxy.freeze();
     }
 

@@ -149,7 +149,7 @@ impl Walker {
         }
     }
 
-    /// Ends every trouble, and waits until pods that ask find their nodes again.
+    /// Ends every trouble, and waits until every kind of pod finds its node again.
     pub async fn calm(&mut self) -> anyhow::Result<()> {
         self.leg(Place::Here, Place::Process).await?;
         self.world.simulator.fault(&json!({"kind": "none"})).await?;
@@ -165,16 +165,22 @@ impl Walker {
         }
         for (space, _) in SPACES {
             for scheduler in [Scheduler::Default, Scheduler::Second] {
-                self.bound(space, scheduler).await?;
+                self.bound(space, true, scheduler).await?;
+                self.bound(space, false, scheduler).await?;
             }
         }
         self.tenant.settle().await;
         Ok(())
     }
 
-    /// Waits until a new pod that asks is bound.
-    async fn bound(&mut self, space: &'static str, scheduler: Scheduler) -> anyhow::Result<()> {
-        self.tenant.pod(space, true, scheduler);
+    /// Waits until a new pod is bound.
+    async fn bound(
+        &mut self,
+        space: &'static str,
+        asks: bool,
+        scheduler: Scheduler,
+    ) -> anyhow::Result<()> {
+        self.tenant.pod(space, asks, scheduler);
         let (_, name) = self.tenant.last().context("no pod")?.clone();
         let pods: Api<Pod> = Api::namespaced(self.world.client.clone(), space);
         let what = format!("{space}/{name} of the {scheduler:?} scheduler is bound");

@@ -39,6 +39,8 @@ pub struct Plan {
     next_leg: usize,
     controller: Place,
     gate: Place,
+    /// The node that something befell last: the one that a pod must not get to.
+    suspect: &'static str,
 }
 
 impl Plan {
@@ -50,6 +52,7 @@ impl Plan {
             next_leg: 0,
             controller: Place::Here,
             gate: Place::Here,
+            suspect: "a",
         }
     }
 
@@ -61,10 +64,10 @@ impl Plan {
             return step;
         }
         match self.chance.below(100) {
-            0..24 => self.pod(),
-            24..50 => self.hand_bind(),
-            50..58 => self.rebind(),
-            58..68 => self.play(),
+            0..20 => self.pod(),
+            20..44 => self.hand_bind(),
+            44..56 => self.rebind(),
+            56..68 => self.play(),
             68..78 => self.node(),
             78..83 => self.deed(),
             83..88 => self.relabel(),
@@ -105,7 +108,14 @@ impl Plan {
     }
 
     fn a_node(&mut self) -> &'static str {
-        self.chance.of(&NODES)
+        self.suspect = self.chance.of(&NODES);
+        self.suspect
+    }
+
+    /// Where a pod is to go: as often as not where it must not.
+    fn a_goal(&mut self) -> &'static str {
+        let any = self.chance.of(&NODES);
+        self.chance.of(&[any, self.suspect])
     }
 
     fn a_space(&mut self) -> (&'static str, Rule) {
@@ -144,7 +154,7 @@ impl Plan {
         Step::HandBind {
             space,
             asks,
-            node: self.a_node(),
+            node: self.a_goal(),
             way: self.chance.of(&ways),
         }
     }
@@ -152,7 +162,7 @@ impl Plan {
     fn rebind(&mut self) -> Step {
         Step::Rebind {
             back: self.chance.below(12),
-            node: self.a_node(),
+            node: self.a_goal(),
         }
     }
 

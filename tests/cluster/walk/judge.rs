@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use trustpool_harness::install::{GATE, USER};
-use trustpool_observer::{Clock, Facts, Gaps, Report, observe_file, read_journal};
+use trustpool_observer::{Clock, Facts, Gaps, Report, observe, read_journal};
 
 use super::step::Step;
 use super::walker::{VALIDITY, Walker};
@@ -19,10 +19,11 @@ impl Walker {
     pub async fn judge(&mut self) -> anyhow::Result<Report> {
         self.tenant.settle().await;
         self.roles.thaw_watches();
+        // Trustpool goes on: whatever is in the log has its answer in a journal that is read later.
+        let log = fs::read(self.world.plane.audit().path())?;
         let journal = self.world.simulator.journal().await?;
-        let log = self.world.plane.audit();
         let entries = read_journal(journal.as_bytes())?;
-        observe_file(log.path(), &entries, &self.facts())
+        observe(log.as_slice(), &entries, &self.facts())
     }
 
     /// What the observer must be told.

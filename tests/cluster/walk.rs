@@ -85,7 +85,7 @@ fn saw_enough(report: &Report, steps: usize) {
     let counts = report.counts;
     let tenth = steps / 10;
     for (what, seen, wanted) in [
-        ("binds", counts.binds, tenth / 2),
+        ("binds", counts.binds, tenth / 3),
         ("grants", counts.grants, tenth / 2),
         ("plain pods", counts.plain_pods, tenth / 10),
         ("plain binds", counts.plain_binds, tenth / 10),

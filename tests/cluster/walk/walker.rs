@@ -25,6 +25,9 @@ pub const VALIDITY: SignedDuration = SignedDuration::from_secs(8);
 /// How long it may take until all is well again.
 const CALM: Duration = Duration::from_secs(150);
 
+/// A pod that waits for longer then is worth a line.
+const UNUSUAL: Duration = Duration::from_secs(10);
+
 /// A world with somebody in it who walks.
 pub struct Walker {
     pub world: World,
@@ -184,12 +187,18 @@ impl Walker {
         let (_, name) = self.tenant.last().context("no pod")?.clone();
         let pods: Api<Pod> = Api::namespaced(self.world.client.clone(), space);
         let what = format!("{space}/{name} of the {scheduler:?} scheduler is bound");
+        let since = self.real.uptime();
         eventually(CALM, &what, async || {
             let spec = pods.get(&name).await?.spec.unwrap_or_default();
             ensure!(spec.node_name.is_some(), "it is not");
             Ok(())
         })
-        .await
+        .await?;
+        let took = self.real.uptime().saturating_sub(since);
+        if took > UNUSUAL {
+            println!("{what} after {took:?}");
+        }
+        Ok(())
     }
 
     /// Binds a pod that asks to a node by hand, and waits for the answer.

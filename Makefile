@@ -19,17 +19,20 @@ demo: tools ## A story on a real control plane, every claim checked; KEEP=1 leav
 	@cargo build --package trustpool --bins --package trustpool-harness --bin demo --test leash
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/demo"
 
-# Property tests with many more cases from a printed seed, and the cluster tests several times over, with
-# several times as many steps, turns and rounds in each.
+# Property tests with many more cases from a printed seed, a random walk of many more steps from the same seed,
+# and the cluster tests several times over, with several times as many steps, turns and rounds in each. 10,000
+# steps of the walk take about half an hour.
 SEED := $(or $(SEED),$(shell od -An -N6 -tu8 /dev/urandom | tr -d ' '))
 CASES ?= 20000
 TIMES ?= 5
 STEPS ?= 5
-soak: tools ## The long version of the tests: SEED=, CASES=, TIMES= and STEPS= set them
+WALK ?= 10000
+soak: tools ## The long version of the tests: SEED=, CASES=, WALK=, TIMES= and STEPS= set them
 	@tests/controlplane/build > /dev/null
-	@echo "seed $(SEED), $(CASES) cases; cluster tests $(TIMES) times, with $(STEPS) times the steps"
-	@echo "repeat with: make soak SEED=$(SEED) CASES=$(CASES) TIMES=$(TIMES) STEPS=$(STEPS)"
+	@echo "seed $(SEED), $(CASES) cases, a walk of $(WALK) steps; cluster tests $(TIMES) times, with $(STEPS) times the steps"
+	@echo "repeat with: make soak SEED=$(SEED) CASES=$(CASES) WALK=$(WALK) TIMES=$(TIMES) STEPS=$(STEPS)"
 	PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(CASES) cargo test --workspace --lib --test integration
+	TRUSTPOOL_SEED=$(SEED) TRUSTPOOL_WALK=$(WALK) cargo test --test cluster random_walk -- --nocapture
 	@for time in $$(seq $(TIMES)); do \
 		echo "cluster tests, $$time of $(TIMES)"; \
 		TRUSTPOOL_STEPS=$(STEPS) cargo test --test cluster; \

@@ -87,3 +87,5 @@ mod secl_writes;
 mod startup_taint;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod walk;

@@ -34,6 +34,8 @@ const MASTERS: &str = "system:masters";
 pub enum Part {
     /// kube-scheduler.
     Scheduler,
+    /// The kube-scheduler beside it.
+    SecondScheduler,
     /// kube-controller-manager.
     ControllerManager,
     /// kwok, which plays every node's kubelet.

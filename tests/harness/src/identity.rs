@@ -1,5 +1,6 @@
 //! Users of an API server, each with a client certificate, a kubeconfig and clients.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -47,6 +48,25 @@ impl Identity {
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// The same user, who reaches the API server through `address`.
+    ///
+    /// # Errors
+    ///
+    /// If the kubeconfig cannot be read or written.
+    pub fn through(&self, address: SocketAddr) -> anyhow::Result<Self> {
+        let failed = || format!("failed to change the kubeconfig of `{}`", self.user);
+        let text = std::fs::read(&self.kubeconfig).with_context(failed)?;
+        let mut content: Value = serde_json::from_slice(&text).with_context(failed)?;
+        let server = content.pointer_mut("/clusters/0/cluster/server");
+        *server.with_context(failed)? = json!(format!("https://{address}"));
+        let kubeconfig = self.kubeconfig.with_extension("through.kubeconfig");
+        std::fs::write(&kubeconfig, content.to_string()).with_context(failed)?;
+        Ok(Self {
+            user: self.user.clone(),
+            kubeconfig,
+        })
     }
 
     /// A client that is this user and sends every request once. It belongs to the runtime that it

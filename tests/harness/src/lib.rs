@@ -8,6 +8,7 @@
 //!        ├─ Process × n ── etcd, kube-apiserver, …; none outlives this program, however it ends
 //!        ├─ Identity ───── a user with a client certificate: its kubeconfig and client
 //!        ├─ AuditLog ───── who asked the API server for what
+//!        ├─ Proxy ──────── a way to the API server that can be frozen
 //!        ├─ Nodes ──────── what kubelets do: register, report, reboot
 //!        └─ kubectl, apply
 //!
@@ -35,6 +36,7 @@ mod nodes;
 mod pki;
 mod port;
 mod process;
+mod proxy;
 pub mod simulator;
 mod slot;
 pub mod trustpool;
@@ -50,7 +52,8 @@ pub use nodes::Nodes;
 pub use pki::{Authority, KeyedCertificate};
 pub use port::free_port;
 pub use process::{Process, Program, Signal};
+pub use proxy::Proxy;
 pub use simulator::Simulator;
 pub use slot::Slot;
-pub use trustpool::{Addresses, Trustpool};
+pub use trustpool::{Addresses, Home, Role, Trustpool};
 pub use world::{SOON, Setup, World};

@@ -162,19 +162,23 @@ impl Simulator {
         self.put("fault", fault).await
     }
 
+    /// Its journal, as it serves it.
+    ///
+    /// # Errors
+    ///
+    /// If the journal cannot be read.
+    pub async fn journal(&self) -> anyhow::Result<String> {
+        let page = self.http.get(self.url("requests")).send().await?;
+        Ok(page.error_for_status()?.text().await?)
+    }
+
     /// Every request so far, oldest first.
     ///
     /// # Errors
     ///
     /// If the journal cannot be read.
     pub async fn requests(&self) -> anyhow::Result<Vec<Entry>> {
-        let page = self
-            .http
-            .get(self.url("requests"))
-            .send()
-            .await?
-            .error_for_status()?;
-        let page: Page = page.json().await?;
+        let page: Page = serde_json::from_str(&self.journal().await?)?;
         Ok(page
             .requests
             .iter()

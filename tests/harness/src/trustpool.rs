@@ -4,14 +4,14 @@
 mod role;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use trustpool::app::{Config, ControllerConfig, GateConfig};
 use trustpool::clock::Clock;
 
 use crate::install::{NAMESPACE, Users};
-use crate::{ControlPlane, Identity, Process, Program, free_port};
+use crate::{ControlPlane, Identity, Process, free_port};
 
 pub use role::Role;
 
@@ -24,6 +24,15 @@ pub struct Trustpool {
     pub gate: Role,
     at: Addresses,
     http: reqwest::Client,
+}
+
+/// Where a role is to run.
+#[derive(Clone, Debug)]
+pub enum Home {
+    /// In this process, at the times of a clock.
+    Here(Clock),
+    /// As a process of this binary.
+    Process(PathBuf),
 }
 
 /// The addresses on which a Trustpool is to listen, known before it starts.
@@ -94,11 +103,7 @@ impl Trustpool {
         at: Addresses,
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let log = |name: &str| plane.directory().join(name);
-        let controller = controller(&users.controller, at);
-        let controller = Role::here(controller, clock.clone(), &log("controller.log"))?;
-        let gate = Role::here(gate(&users.gate, at), clock, &log("gate.log"))?;
-        Self::ready(controller, gate, at).await
+        Self::start(plane, users, at, &Home::Here(clock)).await
     }
 
     /// Runs both roles as processes of `binary`, and waits until they are ready.
@@ -112,27 +117,18 @@ impl Trustpool {
         users: &Users,
         at: Addresses,
     ) -> anyhow::Result<Self> {
-        let program = |role: &str, user: &Identity| {
-            let kubeconfig = user.kubeconfig().display().to_string();
-            Program::new(&format!("trustpool-{role}"), binary).args([
-                role,
-                "--kubeconfig",
-                &kubeconfig,
-                "--log",
-                role::LOGGED,
-            ])
-        };
-        let directory = plane.directory();
-        let program_of_controller =
-            program("controller", &users.controller).args(at.controller_flags());
-        let config = controller(&users.controller, at);
-        let controller = Role::process(&program_of_controller, &config, directory)?;
-        let program = program("gate", &users.gate).args(at.gate_flags());
-        let gate = Role::process(&program, &gate(&users.gate, at), directory)?;
-        Self::ready(controller, gate, at).await
+        Self::start(plane, users, at, &Home::Process(binary.to_owned())).await
     }
 
-    async fn ready(mut controller: Role, mut gate: Role, at: Addresses) -> anyhow::Result<Self> {
+    async fn start(
+        plane: &ControlPlane,
+        users: &Users,
+        at: Addresses,
+        home: &Home,
+    ) -> anyhow::Result<Self> {
+        let directory = plane.directory();
+        let mut controller = Role::controller(&users.controller, at, home, directory)?;
+        let mut gate = Role::gate(&users.gate, at, home, directory)?;
         controller.ready().await?;
         gate.ready().await?;
         let http = reqwest::Client::builder().no_proxy().build()?;
@@ -188,25 +184,55 @@ impl Trustpool {
     }
 }
 
-fn controller(user: &Identity, at: Addresses) -> Config {
-    let controller = ControllerConfig {
-        bind_names: vec![at.bind.ip().to_string()],
-    };
-    Config {
-        controller: Some(controller),
-        ..config(user, at.controller_admin)
+impl Role {
+    /// Starts the role that writes, without waiting for it. Its files are in `directory`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn controller(
+        user: &Identity,
+        at: Addresses,
+        home: &Home,
+        directory: &Path,
+    ) -> anyhow::Result<Self> {
+        let controller = ControllerConfig {
+            bind_names: vec![at.bind.ip().to_string()],
+        };
+        let config = Config {
+            controller: Some(controller),
+            ..config(user, at.controller_admin)
+        };
+        Self::start(
+            "controller",
+            config,
+            &at.controller_flags(),
+            home,
+            directory,
+        )
     }
-}
 
-fn gate(user: &Identity, at: Addresses) -> Config {
-    let gate = GateConfig {
-        extender_listen: at.extender,
-        bind_listen: at.bind,
-        certificate: None,
-    };
-    Config {
-        gate: Some(gate),
-        ..config(user, at.admin)
+    /// Starts the role that answers, without waiting for it. Its files are in `directory`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn gate(
+        user: &Identity,
+        at: Addresses,
+        home: &Home,
+        directory: &Path,
+    ) -> anyhow::Result<Self> {
+        let gate = GateConfig {
+            extender_listen: at.extender,
+            bind_listen: at.bind,
+            certificate: None,
+        };
+        let config = Config {
+            gate: Some(gate),
+            ..config(user, at.admin)
+        };
+        Self::start("gate", config, &at.gate_flags(), home, directory)
     }
 }
 

@@ -9,9 +9,8 @@ use std::fmt;
 use jiff::SignedDuration;
 
 use crate::Run;
-use crate::clock::add;
 use crate::evidence::Answer;
-use crate::facts::{LAG, SLACK};
+use crate::facts::SLACK;
 use crate::history::{Interval, Span};
 use crate::places::Incarnation;
 use crate::record::Bound;
@@ -51,7 +50,9 @@ fn asks(bound: &Bound, run: &Run<'_>) -> Option<bool> {
 /// Looks for the answer that made it right; else says, for everything that the node may have been,
 /// what was missing.
 fn right(bound: &Bound, run: &Run<'_>) -> Result<(), String> {
-    let places = run.places.of(&bound.node, bound.write.span);
+    let places = run
+        .places
+        .of(&bound.node, bound.write.span, &run.facts.gate_gaps);
     let mut missing = Vec::new();
     for place in places {
         match answered(place, bound.write.span, run) {
@@ -113,8 +114,11 @@ fn flaw<'a>(
     at: Span,
     run: &Run<'_>,
 ) -> Option<Flaw<'a>> {
+    let unheard = run.facts.gate_gaps.unheard_since(at.received);
+    let may_be_lost = |other: &Answer| run.facts.controller_gaps.may_have_lost(other.answered);
     let revokes = |other: &&Answer| {
-        !other.trusted && other.asked > answer.asked && add(other.answered, LAG) < at.received
+        let later = !other.trusted && other.asked > answer.asked;
+        later && other.answered < unheard && !may_be_lost(other)
     };
     let age = age(answer, at, run);
     if answer.asked < place.from {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
-use crate::Clock;
+use crate::{Clock, Gaps};
 
 /// How late Trustpool may hear of a change: for so long after it, either state may have been acted on.
 pub(crate) const LAG: SignedDuration = SignedDuration::from_secs(2);
@@ -22,15 +22,23 @@ pub struct Facts {
     pub accounts: BTreeSet<String>,
     /// How far the clock of Trustpool and the simulator was from the API server's, and when.
     pub clock: Clock,
+    /// When the role that writes was dead or frozen: an answer of the service that ended then may never
+    /// have been read, and what it writes afterwards may follow from what was so before.
+    pub controller_gaps: Gaps,
+    /// When the watches of the role that answers stood still: what changed meanwhile it hears of
+    /// afterwards. While it is dead or frozen as a whole, it answers nothing, and that is no gap.
+    pub gate_gaps: Gaps,
 }
 
 impl Facts {
-    /// Facts of a run whose clocks were never moved.
+    /// Facts of a run whose clocks were never moved, and whose roles were never cut off.
     pub fn new(validity: SignedDuration, accounts: impl IntoIterator<Item = String>) -> Self {
         Self {
             validity,
             accounts: accounts.into_iter().collect(),
             clock: Clock::default(),
+            controller_gaps: Gaps::default(),
+            gate_gaps: Gaps::default(),
         }
     }
 

@@ -15,8 +15,6 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::Run;
-use crate::clock::add;
-use crate::facts::LAG;
 use crate::history::{Change, Interval, Span, Write};
 use crate::objects::{Node, TRUSTED, Trust};
 use crate::places::Incarnation;
@@ -60,6 +58,7 @@ impl fmt::Display for Grant<'_> {
 /// What Trustpool granted to a node.
 fn grants<'a>(node: &'a str, run: &Run<'a>) -> Vec<Grant<'a>> {
     let record = run.record;
+    let unheard = |write: &Write| run.facts.controller_gaps.unheard_since(write.span.received);
     let ours = |write: &Write| run.facts.has_account(&write.users);
     let verdicts = Turns::of(&record.trusts.changes(node), has_verdict, |_| true, run);
     let labels = Turns::of(&record.nodes.changes(node), has_label, ours, run);
@@ -73,14 +72,16 @@ fn grants<'a>(node: &'a str, run: &Run<'a>) -> Vec<Grant<'a>> {
         node,
         what: "label",
         write,
-        since: since.max(verdicts.lost_before(add(write.span.received, -LAG))),
+        since: since.max(verdicts.lost_before(unheard(write))),
     });
     of_verdicts.chain(of_labels).collect()
 }
 
 /// Looks for the answer; else says, for everything that the node may have been, what was missing.
 fn right(grant: &Grant<'_>, run: &Run<'_>) -> Result<(), String> {
-    let places = run.places.of(grant.node, grant.write.span);
+    let places = run
+        .places
+        .of(grant.node, grant.write.span, &run.facts.controller_gaps);
     let mut missing = Vec::new();
     for place in places {
         match answered(place, grant, run) {
@@ -140,16 +141,17 @@ impl<'a> Turns<'a> {
                 let since = turns.lost_before(Timestamp::MAX);
                 turns.gains.push((change.write, since));
             } else if was && !is && count(change.write) {
-                turns.lose(change.write, ours);
+                turns.lose(change.write, ours, run);
             }
         }
         turns
     }
 
     /// Enters a loss.
-    fn lose(&mut self, write: &Write, ours: bool) {
+    fn lose(&mut self, write: &Write, ours: bool, run: &Run<'_>) {
         let Span { received, answered } = write.span;
-        let since = if ours { add(received, -LAG) } else { received };
+        let unheard = run.facts.controller_gaps.unheard_since(received);
+        let since = if ours { unheard } else { received };
         let granted = self.gains.last().map(|(grant, _)| grant.span.received);
         let since = granted.map_or(since, |granted| since.max(granted));
         self.losses.push((answered, since));

@@ -18,12 +18,13 @@
 //!
 //! *Doubt.* A request does its work at some moment between its arrival and its answer, and Trustpool
 //! has two seconds to hear of a change. Wherever the order of two things is open, the observer takes the
-//! one in which nothing is wrong: what it reports has happened.
+//! one in which nothing is wrong: what it reports has happened. Where a role was dead, frozen or cut off,
+//! the two seconds begin when that is over ([`Gaps`]); no answer counts for longer because of it.
 //!
 //! *What it does not see.* Writes whose event was lost with a killed API server, or that were stored
 //! although an error was answered; the pool that a pod pins; how many good answers `trustAgain` asks
 //! for; a host that two nodes claim; distrust and holds; the service's URL in an incarnation; delays.
-//! It takes an answer for evidence even if Trustpool was killed before it read it, and an eviction by a
+//! It takes an answer for a reason to trust even if Trustpool was killed before it read it, and an eviction by a
 //! pool with `evict: All` for a breach of invariant 3.
 
 mod audit;
@@ -31,6 +32,7 @@ mod bound;
 mod clock;
 mod evidence;
 mod facts;
+mod gaps;
 mod granted;
 mod history;
 mod journal;
@@ -56,6 +58,7 @@ use record::Record;
 
 pub use clock::Clock;
 pub use facts::Facts;
+pub use gaps::Gaps;
 pub use journal::{Entry, Host, Verdict, read_journal};
 pub use report::{Counts, Invariant, Report, Violation};
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use crate::Gaps;
 use crate::evidence::fold;
-use crate::facts::LAG;
 use crate::history::{Histories, Interval, Span};
 use crate::objects::{Machine, Node, Trust};
 
@@ -32,9 +32,10 @@ impl Places {
     }
 
     /// What a node may have been for somebody who acted during a span, and may have heard of the last
-    /// change late. Nothing, if there was no such node.
-    pub(crate) fn of(&self, node: &str, at: Span) -> Vec<&Interval<Incarnation>> {
-        let at = at.widened(LAG, SignedDuration::ZERO);
+    /// changes late, also because of his gaps. Nothing, if there was no such node.
+    pub(crate) fn of(&self, node: &str, at: Span, gaps: &Gaps) -> Vec<&Interval<Incarnation>> {
+        let received = gaps.unheard_since(at.received);
+        let at = Span { received, ..at };
         let places = self.0.get(node).into_iter().flatten();
         places.filter(|place| place.meets(at)).collect()
     }

@@ -2,6 +2,7 @@
 
 mod bound;
 mod clocks;
+mod gaps;
 mod granted;
 mod incarnations;
 mod kubelet;

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ControlPlane, Part, START, files, page};
 use crate::Program;
@@ -26,10 +26,25 @@ const AUDIT_POLICY: &str = "audit-policy.json";
 /// In MiB: more than any test writes. By default the log is rotated away after 100.
 const AUDIT_LOG_SIZE: u32 = 100_000;
 
+/// How much goes into the audit log.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Audit {
+    /// Who asked for what, and how that ended.
+    #[default]
+    Metadata,
+    /// The objects too, where `trustpool-observer` needs them.
+    Observed,
+}
+
 impl ControlPlane {
     /// Starts the API server without waiting for it.
-    pub(super) fn spawn_api_server(&mut self, etcd: &str, more: &[String]) -> anyhow::Result<()> {
-        files::write_one(self.directory(), AUDIT_POLICY, &audit_policy())?;
+    pub(super) fn spawn_api_server(
+        &mut self,
+        etcd: &str,
+        audit: Audit,
+        more: &[String],
+    ) -> anyhow::Result<()> {
+        files::write_one(self.directory(), AUDIT_POLICY, &audit.policy())?;
         let (_, port) = self
             .server
             .rsplit_once(':')
@@ -84,13 +99,35 @@ fn flags() -> Vec<String> {
     ]
 }
 
-/// Everything, once: when it has been answered (and when a watch begins).
-fn audit_policy() -> String {
+impl Audit {
+    /// Everything, once: when it has been answered (and when a watch begins).
+    fn policy(self) -> String {
+        let everything = json!({"level": "Metadata"});
+        let rules = match self {
+            Self::Metadata => vec![everything],
+            Self::Observed => vec![observed(), everything],
+        };
+        json!({
+            "apiVersion": "audit.k8s.io/v1",
+            "kind": "Policy",
+            "omitManagedFields": true,
+            "omitStages": ["RequestReceived"],
+            "rules": rules,
+        })
+        .to_string()
+    }
+}
+
+/// The rule for what `trustpool-observer` reads.
+fn observed() -> Value {
     json!({
-        "apiVersion": "audit.k8s.io/v1",
-        "kind": "Policy",
-        "omitStages": ["RequestReceived"],
-        "rules": [{"level": "Metadata"}],
+        "level": "RequestResponse",
+        "verbs": ["create", "delete", "deletecollection", "patch", "update"],
+        "resources": [
+            {"group": "", "resources": [
+                "bindings", "namespaces", "nodes", "nodes/status", "pods", "pods/binding", "pods/status",
+            ]},
+            {"group": "trustpool.dev", "resources": ["nodetrusts", "nodetrusts/status"]},
+        ],
     })
-    .to_string()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::api_server::Audit;
 use super::directory::Directory;
 use super::{ControlPlane, MASTERS, Scheduler, api_server, files};
 use crate::{Authority, Identity, binaries, free_port};
@@ -10,7 +11,8 @@ use crate::{Authority, Identity, binaries, free_port};
 #[derive(Clone, Debug, Default)]
 #[must_use = "nothing starts before `start`"]
 pub struct Builder {
-    scheduler: Option<Scheduler>,
+    schedulers: Vec<Scheduler>,
+    audit: Audit,
     controller_manager: bool,
     kwok: bool,
     api_server: Vec<String>,
@@ -18,9 +20,15 @@ pub struct Builder {
 
 impl Builder {
     /// Starts kube-scheduler too. If its extender is to start after the API server, use
-    /// [`ControlPlane::start_scheduler`] instead.
+    /// [`ControlPlane::start_scheduler`] instead. May be called again with one of another name.
     pub fn scheduler(mut self, scheduler: Scheduler) -> Self {
-        self.scheduler = Some(scheduler);
+        self.schedulers.push(scheduler);
+        self
+    }
+
+    /// Has the API server write the objects that `trustpool-observer` needs into its audit log.
+    pub const fn observed(mut self) -> Self {
+        self.audit = Audit::Observed;
         self
     }
 
@@ -53,7 +61,7 @@ impl Builder {
     pub async fn start(self) -> anyhow::Result<ControlPlane> {
         let mut control_plane = prepare().await?;
         let etcd = control_plane.spawn_etcd()?;
-        control_plane.spawn_api_server(&etcd, &self.api_server)?;
+        control_plane.spawn_api_server(&etcd, self.audit, &self.api_server)?;
         control_plane.api_server_ready().await?;
         if self.controller_manager {
             control_plane.start_controller_manager(self.kwok).await?;
@@ -65,8 +73,8 @@ impl Builder {
         if self.kwok {
             control_plane.start_kwok().await?;
         }
-        if let Some(scheduler) = self.scheduler {
-            control_plane.start_scheduler(&scheduler).await?;
+        for scheduler in &self.schedulers {
+            control_plane.start_scheduler(scheduler).await?;
         }
         Ok(control_plane)
     }

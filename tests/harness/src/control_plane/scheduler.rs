@@ -8,17 +8,25 @@ use serde_json::{Value, json};
 use super::{ControlPlane, Part, START, files, page};
 use crate::{Program, free_port};
 
-/// The scheduler's configuration file; JSON is YAML.
-const CONFIGURATION: &str = "scheduler.json";
-
 /// How the scheduler is configured.
 #[derive(Clone, Debug, Default)]
 pub struct Scheduler {
+    /// None for the one that pods get which name none.
+    name: Option<String>,
     extender: Option<Extender>,
     percentage_of_nodes_to_score: Option<u32>,
 }
 
 impl Scheduler {
+    /// Another one beside the default one, for pods with this `schedulerName`.
+    #[must_use]
+    pub fn second(name: &str) -> Self {
+        Self {
+            name: Some(name.to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// Asks an extender about pods that ask for trust.
     #[must_use]
     pub fn extender(mut self, extender: Extender) -> Self {
@@ -44,7 +52,23 @@ impl Scheduler {
             "leaderElection": {"leaderElect": false},
             "percentageOfNodesToScore": self.percentage_of_nodes_to_score,
             "extenders": extenders,
+            "profiles": [{"schedulerName": self.name}],
         })
+    }
+
+    const fn part(&self) -> Part {
+        match self.name {
+            None => Part::Scheduler,
+            Some(_) => Part::SecondScheduler,
+        }
+    }
+
+    /// What its log is called, and its configuration.
+    fn program(&self) -> String {
+        match &self.name {
+            None => "kube-scheduler".to_owned(),
+            Some(name) => format!("kube-scheduler-{name}"),
+        }
     }
 }
 
@@ -113,7 +137,7 @@ impl Extender {
 }
 
 impl ControlPlane {
-    /// Starts kube-scheduler, and returns when it is ready.
+    /// Starts a kube-scheduler, and returns when it is ready.
     ///
     /// # Errors
     ///
@@ -122,16 +146,21 @@ impl ControlPlane {
         let port = free_port()?;
         let identity = self.user("system:kube-scheduler", &[])?;
         let configuration = scheduler.configuration(identity.kubeconfig()).to_string();
-        files::write_one(self.directory(), CONFIGURATION, &configuration)?;
-        let program = Program::new("kube-scheduler", &self.binaries.path("kube-scheduler"))
+        let (part, name) = (scheduler.part(), scheduler.program());
+        // JSON is YAML.
+        let file = format!("{name}.json");
+        files::write_one(self.directory(), &file, &configuration)?;
+        let program = Program::new(&name, &self.binaries.path("kube-scheduler"))
+            .arg(format!("--config={file}"))
             .args(flags())
             .arg(format!("--secure-port={port}"));
-        self.parts
-            .insert(Part::Scheduler, program.start(self.directory())?);
-        self.scheduler_port = Some(port);
+        self.parts.insert(part, program.start(self.directory())?);
+        if part == Part::Scheduler {
+            self.scheduler_port = Some(port);
+        }
         let client = self.client_of(port)?;
         let look = async || page(&client, "/readyz").await.map(drop);
-        self.part(Part::Scheduler)?.ready(START, look).await
+        self.part(part)?.ready(START, look).await
     }
 
     /// The scheduler's metrics, as Prometheus' text.
@@ -150,9 +179,8 @@ impl ControlPlane {
 }
 
 /// The flags that are always the same.
-fn flags() -> [String; 5] {
+fn flags() -> [String; 4] {
     [
-        format!("--config={CONFIGURATION}"),
         "--bind-address=127.0.0.1".to_owned(),
         format!("--tls-cert-file={}", files::SERVING_CERTIFICATE),
         format!("--tls-private-key-file={}", files::SERVING_KEY),

@@ -11,11 +11,12 @@ use trustpool::app::{Config, run};
 use trustpool::clock::Clock;
 use trustpool::telemetry::to_file;
 
+use super::Home;
 use crate::process::last_words;
 use crate::{Process, Program, eventually};
 
 /// What is logged.
-pub(super) const LOGGED: &str = "info,trustpool=debug";
+const LOGGED: &str = "info,trustpool=debug";
 
 /// How long it may take to be ready.
 const READY: Duration = Duration::from_secs(60);
@@ -39,12 +40,34 @@ enum Running {
 }
 
 impl Role {
+    /// Starts it where it is at home.
+    pub(super) fn start(
+        name: &str,
+        config: Config,
+        flags: &[String],
+        home: &Home,
+        directory: &Path,
+    ) -> anyhow::Result<Self> {
+        match home {
+            Home::Here(clock) => {
+                let log = directory.join(name).with_extension("log");
+                Self::here(config, clock.clone(), &log)
+            }
+            Home::Process(binary) => {
+                let kubeconfig = config.kubeconfig.clone().unwrap_or_default();
+                let program = Program::new(&format!("trustpool-{name}"), binary)
+                    .arg(name)
+                    .arg("--kubeconfig")
+                    .arg(kubeconfig)
+                    .args(["--log", LOGGED])
+                    .args(flags);
+                Self::process(&program, &config, directory)
+            }
+        }
+    }
+
     /// Runs it in this process. Its log is `log`; should the test panic, its last lines are printed.
-    ///
-    /// # Errors
-    ///
-    /// If there is no place for its log.
-    pub(super) fn here(config: Config, clock: Clock, log: &Path) -> anyhow::Result<Self> {
+    fn here(config: Config, clock: Clock, log: &Path) -> anyhow::Result<Self> {
         let file = File::options().create(true).append(true).open(log)?;
         let stop = CancellationToken::new();
         let admin = format!("http://{}", config.admin_listen);
@@ -57,15 +80,7 @@ impl Role {
     }
 
     /// Runs it as a process, in `directory`.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be started.
-    pub(super) fn process(
-        program: &Program,
-        config: &Config,
-        directory: &Path,
-    ) -> anyhow::Result<Self> {
+    fn process(program: &Program, config: &Config, directory: &Path) -> anyhow::Result<Self> {
         let admin = format!("http://{}", config.admin_listen);
         let process = program.clone().start(directory)?;
         Self::of(Running::Process(Box::new(process)), admin)
@@ -125,7 +140,7 @@ impl Role {
     /// # Errors
     ///
     /// If it does not get ready.
-    pub(super) async fn ready(&mut self) -> anyhow::Result<()> {
+    pub async fn ready(&mut self) -> anyhow::Result<()> {
         let (url, http) = (format!("{}/readyz", self.admin), self.http.clone());
         let look = async || {
             let answer = http.get(&url).send().await?;

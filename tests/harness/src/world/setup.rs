@@ -49,6 +49,20 @@ impl Setup {
         self.scheduler()
     }
 
+    /// With a second kube-scheduler, for pods that name it: it has no extender.
+    #[must_use]
+    pub fn second_scheduler(mut self, name: &str) -> Self {
+        self.plane = self.plane.scheduler(Scheduler::second(name));
+        self
+    }
+
+    /// With the objects in the audit log that `trustpool-observer` needs.
+    #[must_use]
+    pub fn observed(mut self) -> Self {
+        self.plane = self.plane.observed();
+        self
+    }
+
     /// Without admission policies and bind gate: a pod asks as it is written, and nothing guards the Nodes.
     #[must_use]
     pub const fn without_policies(mut self) -> Self {

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::objects::TRUST;
-use crate::{Clock, Entry, Facts, Host, Invariant, Report, Verdict, observe};
+use crate::{Clock, Entry, Facts, Gaps, Host, Invariant, Report, Verdict, observe};
 
 /// The users.
 pub(super) const ADMIN: &str = "admin";
@@ -26,6 +26,8 @@ pub(super) struct Run {
     pub(super) lines: Vec<Value>,
     pub(super) journal: Vec<Entry>,
     pub(super) clock: Vec<(Timestamp, SignedDuration)>,
+    pub(super) controller_gaps: Gaps,
+    pub(super) gate_gaps: Gaps,
     version: u64,
 }
 
@@ -225,6 +227,8 @@ impl Run {
     pub(super) fn facts(&self) -> Facts {
         let mut facts = Facts::new(VALIDITY, [OURS.to_owned()]);
         facts.clock = Clock::shifted(self.clock.clone());
+        facts.controller_gaps = self.controller_gaps.clone();
+        facts.gate_gaps = self.gate_gaps.clone();
         facts
     }
 

@@ -1,0 +1,286 @@
+//! What happens, step by step. It follows from the seed alone, and trouble that lasts ends by itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::chance::Chance;
+use super::step::{Deed, Place, Rule, Scheduler, Step, Way, Who};
+
+/// The nodes, and the names of their hosts.
+pub const NODES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+/// The namespaces, by the rule that they start with and come back to.
+pub const SPACES: [(&str, Rule); 5] = [
+    ("strict", Rule::Strict),
+    ("required", Rule::Required),
+    ("pinned", Rule::Pinned),
+    ("open", Rule::Open),
+    ("plain", Rule::Plain),
+];
+
+/// How long an order lasts, in steps: shorter and longer than an answer counts.
+const LASTS: (usize, usize) = (4, 50);
+
+/// How long a leg is, in steps.
+const LEG: (usize, usize) = (40, 60);
+
+/// The longest pause after a step.
+const PAUSE: usize = 250;
+
+/// The steps of one walk, each with the pause after it; without end.
+#[derive(Debug)]
+pub struct Plan {
+    chance: Chance,
+    number: usize,
+    /// What ends, and when.
+    ends: BTreeMap<usize, Vec<Step>>,
+    next_leg: usize,
+    controller: Place,
+    gate: Place,
+    /// The node that something befell last: the one that a pod must not get to.
+    suspect: &'static str,
+}
+
+impl Plan {
+    pub const fn new(seed: u64) -> Self {
+        Self {
+            chance: Chance::new(seed),
+            number: 0,
+            ends: BTreeMap::new(),
+            next_leg: 0,
+            controller: Place::Here,
+            gate: Place::Here,
+            suspect: "a",
+        }
+    }
+
+    fn step(&mut self) -> Step {
+        if self.number >= self.next_leg {
+            return self.leg();
+        }
+        if let Some(step) = self.ended() {
+            return step;
+        }
+        match self.chance.below(100) {
+            0..20 => self.pod(),
+            20..44 => self.hand_bind(),
+            44..56 => self.rebind(),
+            56..68 => self.play(),
+            68..78 => self.node(),
+            78..83 => self.deed(),
+            83..88 => self.relabel(),
+            88..91 => Step::Forget(self.a_node()),
+            91..94 => self.fault(),
+            _ => self.trouble(),
+        }
+    }
+
+    fn leg(&mut self) -> Step {
+        self.next_leg = self.number + self.chance.between(LEG.0, LEG.1);
+        self.controller = self.chance.of(&[Place::Here, Place::Process]);
+        self.gate = self.chance.of(&[Place::Here, Place::Process]);
+        Step::Leg {
+            controller: self.controller,
+            gate: self.gate,
+        }
+    }
+
+    /// The next of the ends that are due.
+    fn ended(&mut self) -> Option<Step> {
+        let mut due = self.ends.first_entry()?;
+        if *due.key() > self.number {
+            return None;
+        }
+        let step = due.get_mut().pop();
+        if due.get().is_empty() {
+            due.remove();
+        }
+        step
+    }
+
+    /// A step that lasts, and ends with another one.
+    fn lasting(&mut self, step: Step, end: Step) -> Step {
+        let lasts = self.chance.between(LASTS.0, LASTS.1);
+        self.ends.entry(self.number + lasts).or_default().push(end);
+        step
+    }
+
+    fn a_node(&mut self) -> &'static str {
+        self.suspect = self.chance.of(&NODES);
+        self.suspect
+    }
+
+    /// Where a pod is to go: as often as not where it must not.
+    fn a_goal(&mut self) -> &'static str {
+        let any = self.chance.of(&NODES);
+        self.chance.of(&[any, self.suspect])
+    }
+
+    fn a_space(&mut self) -> (&'static str, Rule) {
+        self.chance.of(&SPACES)
+    }
+
+    /// Where a pod is to be, and whether it asks: most do, but where nobody has to.
+    fn asker(&mut self) -> (&'static str, bool) {
+        let (space, rule) = match self.chance.below(4) {
+            0 => ("plain", Rule::Plain),
+            _ => self.a_space(),
+        };
+        let plain = if rule == Rule::Plain { 2 } else { 5 };
+        (space, self.chance.below(plain) > 0)
+    }
+
+    fn pod(&mut self) -> Step {
+        let schedulers = [Scheduler::Default, Scheduler::Default, Scheduler::Second];
+        let (space, asks) = self.asker();
+        Step::Pod {
+            space,
+            asks,
+            scheduler: self.chance.of(&schedulers),
+        }
+    }
+
+    fn hand_bind(&mut self) -> Step {
+        let ways = [
+            Way::Pod,
+            Way::Pod,
+            Way::Pod,
+            Way::Bindings,
+            Way::PodWithoutUid,
+        ];
+        let (space, asks) = self.asker();
+        Step::HandBind {
+            space,
+            asks,
+            node: self.a_goal(),
+            way: self.chance.of(&ways),
+        }
+    }
+
+    fn rebind(&mut self) -> Step {
+        Step::Rebind {
+            back: self.chance.below(12),
+            node: self.a_goal(),
+        }
+    }
+
+    fn play(&mut self) -> Step {
+        let node = self.a_node();
+        let good = Step::Play {
+            node,
+            verdict: "trusted",
+        };
+        if self.chance.one_in(3) {
+            return good;
+        }
+        let verdict = self
+            .chance
+            .of(&["untrusted", "untrusted", "unknown", "hang"]);
+        self.lasting(Step::Play { node, verdict }, good)
+    }
+
+    fn fault(&mut self) -> Step {
+        let kind = self
+            .chance
+            .of(&["down", "hang", "garbage", "truncate", "status"]);
+        self.lasting(Step::Fault(kind), Step::Fault("none"))
+    }
+
+    fn node(&mut self) -> Step {
+        let node = self.a_node();
+        match self.chance.below(12) {
+            0..5 => Step::Reboot(node),
+            5..8 => Step::Recreate {
+                node,
+                rebooted: !self.chance.one_in(3),
+            },
+            8..10 => self.lasting(Step::Remove(node), Step::Return(node)),
+            _ => {
+                let heard = |heard| Step::Heartbeats { node, heard };
+                self.lasting(heard(false), heard(true))
+            }
+        }
+    }
+
+    fn deed(&mut self) -> Step {
+        let deeds = [
+            Deed::Label(Some("trusted")),
+            Deed::Label(Some("trusted")),
+            Deed::Label(Some("untrusted")),
+            Deed::Label(None),
+            Deed::Untaint,
+            Deed::Taint,
+            Deed::Verdict,
+            Deed::Pool,
+        ];
+        let (node, deed) = (self.a_node(), self.chance.of(&deeds));
+        if deed == Deed::Verdict || self.chance.one_in(2) {
+            Step::Kubelet { node, deed }
+        } else {
+            Step::Vandal { node, deed }
+        }
+    }
+
+    fn relabel(&mut self) -> Step {
+        let (space, usual) = self.a_space();
+        let rules = [
+            Rule::Audit,
+            Rule::Open,
+            Rule::Pinned,
+            Rule::Plain,
+            Rule::Required,
+            Rule::RequiredOpen,
+            Rule::Strict,
+        ];
+        let rule = self.chance.of(&rules);
+        let relabel = |rule| Step::Relabel { space, rule };
+        self.lasting(relabel(rule), relabel(usual))
+    }
+
+    /// Something that befalls Trustpool itself.
+    fn trouble(&mut self) -> Step {
+        let who = self.chance.of(&[Who::Controller, Who::Gate]);
+        let place = match who {
+            Who::Controller => self.controller,
+            Who::Gate => self.gate,
+        };
+        match self.chance.below(7) {
+            0..2 => self.lasting(Step::Kill(who), Step::Start(who)),
+            2..4 if place == Place::Process => self.lasting(Step::Freeze(who), Step::Thaw(who)),
+            // A clock of the service that is not the controller's would make its answers count for nothing.
+            2..5 if self.controller == Place::Here => {
+                let hour = self.chance.of(&[1, -1]);
+                let right = Step::Clock(SignedDuration::ZERO);
+                self.lasting(Step::Clock(SignedDuration::from_hours(hour)), right)
+            }
+            _ => self.lasting(Step::FreezeWatches, Step::ThawWatches),
+        }
+    }
+}
+
+impl Iterator for Plan {
+    type Item = (Step, Duration);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let step = self.step();
+        self.number += 1;
+        let pause = self.chance.below(PAUSE);
+        Some((step, Duration::from_millis(u64::try_from(pause).unwrap())))
+    }
+}
+
+#[test]
+fn a_walk_follows_from_its_seed_and_every_trouble_ends() {
+    let walk = |seed| Plan::new(seed).take(1_000).collect::<Vec<_>>();
+    assert_eq!(walk(7), walk(7));
+    assert_ne!(walk(7), walk(8));
+
+    let count = |wanted: &Step| walk(7).iter().filter(|(step, _)| step == wanted).count();
+    let (frozen, thawed) = (count(&Step::FreezeWatches), count(&Step::ThawWatches));
+    assert!(
+        0 < thawed && thawed <= frozen && frozen <= thawed + 3,
+        "{frozen} {thawed}"
+    );
+}

@@ -72,8 +72,8 @@ impl Arena {
             _slot: slot,
         };
         progress.say(&format!("schedule: attesting {nodes} nodes"));
-        arena.populate(nodes).await?;
         arena.cover().await?;
+        arena.populate(nodes).await?;
         Ok(arena)
     }
 
@@ -187,12 +187,16 @@ impl Arena {
 }
 
 /// Without policies, which come and go; untrusted nodes are not tainted, so that pods that do not ask
-/// have all nodes. The interval is so short that the service is asked all the time.
+/// have all nodes. The interval is so short that the service is asked all the time. The API server
+/// takes as many requests at a time as there are: with its own limits, it sends some of
+/// kube-scheduler's away for a second, and that would be the time that is measured.
 fn setup() -> Setup {
-    Setup::default().without_policies().pool(json!({
-        "onUntrusted": {"taint": "None"},
-        "refresh": {"interval": "1m"},
-    }))
+    let pool = json!({"onUntrusted": {"taint": "None"}, "refresh": {"interval": "1m"}});
+    Setup::default()
+        .without_policies()
+        .pool(pool)
+        .api_server_flag("--max-requests-inflight=4000")
+        .api_server_flag("--max-mutating-requests-inflight=4000")
 }
 
 /// Waits until no policy is in force any more.

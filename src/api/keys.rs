@@ -10,6 +10,9 @@ pub const POOL: &str = "trustpool.dev.node-restriction.kubernetes.io/pool";
 pub const HOST: &str = "trustpool.dev.node-restriction.kubernetes.io/host";
 /// Taint of a Node that is not trusted; its value is the verdict.
 pub const NOT_TRUSTED: &str = "trustpool.dev/not-trusted";
+/// Taint of a Node that was not attested since it was created, with effect `NoSchedule`: a policy that an
+/// administrator installs puts it there.
+pub const UNATTESTED: &str = "trustpool.dev/unattested";
 /// Condition of a Node.
 pub const TRUSTED_CONDITION: &str = "trustpool.dev/Trusted";
 /// Annotation and label of a pod, label of a namespace: what is required.
@@ -20,6 +23,8 @@ pub const REQUIRE_POOL: &str = "trustpool.dev/pool";
 pub const RESOURCE: &str = "trustpool.dev/trust";
 /// Label of a Secret or ConfigMap: the one `AttestationService` that may use it.
 pub const SERVICE: &str = "trustpool.dev/service";
+/// `ConfigMap` of our namespace that says which pools have a trusted node.
+pub const POOLS: &str = "trustpool-pools";
 /// Annotation of a NodeTrust: an RFC 3339 time; the node is asked about unless it was since.
 pub const ATTEST: &str = "trustpool.dev/attest";
 /// `ValidatingWebhookConfiguration` whose webhooks ask the bind gate.

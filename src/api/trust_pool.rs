@@ -105,7 +105,11 @@ pub struct TrustPoolSpec {
     /// What it takes to be trusted again after untrusted: two verdicts in a row, if nothing is said.
     #[serde(default, skip_serializing_if = "TrustAgainSpec::is_empty")]
     pub trust_again: TrustAgainSpec,
-    /// Withholds new taints, nothing else; those that are there stay.
+    /// Leaves the taint trustpool.dev/unattested on a new node until it has a verdict; otherwise it is lifted at
+    /// once. The policy of manifests/optional/startup-taint.yaml puts it there. It holds off everybody's pods.
+    #[serde(default)]
+    pub startup_taint: bool,
+    /// Withholds new taints, nothing else; those that are there stay, but for trustpool.dev/unattested.
     #[serde(default)]
     pub dry_run: bool,
     /// Withholds questions to the service and changes of Nodes.

@@ -52,7 +52,7 @@ pub(super) fn start(process: &mut Process, config: ControllerConfig) -> anyhow::
     let metrics = Metrics::register(&mut process.registry);
     let pods = control(
         &mut process.tasks,
-        &client,
+        (&client, &namespace),
         &process.reader,
         &setup,
         &clock,
@@ -78,7 +78,7 @@ fn names(more: Vec<String>, namespace: &str) -> anyhow::Result<Names> {
 /// Starts the tasks that write. Returns whether the pods that wait have been listed.
 fn control(
     tasks: &mut Supervisor,
-    client: &kube::Client,
+    (client, namespace): (&kube::Client, &str),
     reader: &Reader,
     setup: &watch::Receiver<Arc<Setup>>,
     clock: &Clock,
@@ -134,6 +134,7 @@ fn control(
         progress: progressed,
         pools,
         services,
+        config_maps: kube::Api::namespaced(client.clone(), namespace),
         events: events.clone(),
         clock: clock.clone(),
         metrics,

@@ -124,10 +124,7 @@ pub fn plan(state: &State, names: &Names, now: Now) -> Step {
 
 /// When the CA that issues will have been published for [`SETTLE`], if others are in use and it has not.
 fn unsettled(state: &State, needed: &Bundle, now: Now) -> Option<Timestamp> {
-    if state.published == Published::Absent || needed.len() == 1 {
-        return None;
-    }
-    let since = state.since.unwrap_or(now.uptime);
+    let since = state.since.filter(|_| needed.len() > 1)?;
     let left = SETTLE.checked_sub(now.uptime.saturating_sub(since))?;
     let left = SignedDuration::try_from(left).ok()?;
     left.is_positive().then(|| after(now.wall, left))

@@ -173,7 +173,8 @@ pub struct State {
     pub issuer: Bundle,
     /// What clients are given to trust.
     pub published: Published,
-    /// Since when, as uptime, that has had the CA that issues, for all that is remembered.
+    /// Since when, as uptime, that has had the CA that issues, for all that is remembered; nothing while
+    /// it has not.
     pub since: Option<Duration>,
 }
 

@@ -1,10 +1,13 @@
 //! The task that writes what pools and services say of themselves, and sets the gauges: every other
 //! second at most, and only what changed.
 
+mod pools;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DynamicObject, PostParams};
 use kube::core::ApiResource;
 use kube::{Api, Client};
@@ -29,6 +32,8 @@ use super::metrics::{Metrics, OfPool, OfVerdict};
 use super::setup::Setup;
 use super::status::{self, Judge, Tale, tales};
 
+use pools::Pools;
+
 /// From one look to the next.
 const PACE: Duration = Duration::from_secs(2);
 
@@ -45,6 +50,8 @@ pub struct Reporter {
     pub pools: Api<DynamicObject>,
     /// Where statuses of services go.
     pub services: Api<DynamicObject>,
+    /// Where it goes which pools have a trusted node.
+    pub config_maps: Api<ConfigMap>,
     /// Where Events go.
     pub events: Events,
     /// The time.
@@ -54,8 +61,10 @@ pub struct Reporter {
 }
 
 /// What was told at the last look.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Told {
+    /// Which pools have a trusted node.
+    trusted: Pools,
     /// Pools that have gauges.
     pools: BTreeSet<String>,
     /// Pools whose breaker was open.
@@ -73,7 +82,11 @@ pub fn apis(client: &Client) -> (Api<DynamicObject>, Api<DynamicObject>) {
 impl Reporter {
     /// Runs for ever.
     pub async fn run(self) {
-        let mut told = Told::default();
+        let mut told = Told {
+            trusted: Pools::new(self.config_maps.clone()),
+            pools: BTreeSet::new(),
+            open: BTreeSet::new(),
+        };
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -92,6 +105,7 @@ impl Reporter {
         let breakers = breakers(&snapshot, setup);
         self.forget(setup, told);
         let tales = tales(&snapshot, setup);
+        told.trusted.tell(&tales, now).await;
         for (name, state) in &setup.pool_states {
             let name_of = PoolName::from(name.as_str());
             let breaker = breakers.get(&name_of).copied().unwrap_or_default();

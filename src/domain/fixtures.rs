@@ -27,6 +27,7 @@ pub(crate) fn pool() -> Pool {
         on_expiry: OnExpiry::Keep,
         max_untrusted: Share::Percent(20),
         trust_again: TrustAgain::Verdicts(2),
+        startup_taint: false,
         dry_run: false,
         paused: false,
     }

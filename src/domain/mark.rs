@@ -16,6 +16,8 @@ pub struct Change {
     pub pool: Option<Option<String>>,
     /// The taint's value.
     pub taint: Option<Option<Verdict>>,
+    /// Take off the taint of a new node.
+    pub lift: bool,
 }
 
 impl Change {
@@ -55,6 +57,7 @@ pub fn change(record: &Record, pool: Option<&Pool>, breaker: Breaker, carried: &
         trust: differs(label.map(Verdict::as_str), carried.trust.as_deref()).then_some(label),
         pool: differs(wanted_pool.as_deref(), carried.pool.as_deref()).then_some(wanted_pool),
         taint: differs(taint.map(Verdict::as_str), carried.taint.as_deref()).then_some(taint),
+        lift: carried.unattested && is_lifted(record, pool, taint),
     }
 }
 
@@ -125,6 +128,19 @@ fn taint(
     };
     let allowed = has_taint || (breaker == Breaker::Closed && !pool.dry_run);
     (wanted == Taint::NoSchedule && allowed).then_some(record.verdict)
+}
+
+/// Says whether a node is not to be tainted as new any more: nobody wants that, or it has a verdict, and with an
+/// untrusted one the taint that its pool wants for it; `taint` is what it is to have.
+fn is_lifted(record: &Record, pool: Option<&Pool>, taint: Option<Verdict>) -> bool {
+    let Some(pool) = pool.filter(|pool| pool.startup_taint && !pool.dry_run) else {
+        return true;
+    };
+    match record.verdict {
+        Verdict::Trusted => true,
+        Verdict::Unknown => false,
+        Verdict::Untrusted => pool.taint_untrusted == Taint::None || taint.is_some(),
+    }
 }
 
 fn differs(wanted: Option<&str>, carried: Option<&str>) -> bool {

@@ -84,6 +84,8 @@ pub struct Carried {
     pub pool: Option<String>,
     /// Value of the taint `trustpool.dev/not-trusted`, if it is there with effect `NoSchedule`.
     pub taint: Option<String>,
+    /// Whether it is tainted as not attested since it was created.
+    pub unattested: bool,
     /// Status and reason of the condition `trustpool.dev/Trusted`; read only to leave a write out.
     pub condition: Option<(String, String)>,
 }

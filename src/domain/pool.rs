@@ -130,6 +130,8 @@ pub struct Pool {
     pub max_untrusted: Share,
     /// The way back from `untrusted`.
     pub trust_again: TrustAgain,
+    /// Whether a new node is tainted until it is attested.
+    pub startup_taint: bool,
     /// Withholds new taints.
     pub dry_run: bool,
     /// Withholds questions and writes to Nodes.

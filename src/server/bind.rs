@@ -35,7 +35,7 @@ pub use metrics::Metrics;
 pub use pods::Unlearnt;
 pub use review::Subject;
 
-use pods::Pods;
+use pods::{Asks, Pods};
 use review::{Review, Unreadable};
 
 /// The rule that `trustpool.dev/require: trusted` makes.
@@ -139,17 +139,31 @@ impl Bind {
 
     /// What the pod of `subject` asks.
     async fn requirement(&self, cover: Cover, subject: &Subject) -> Result<Requirement, Undecided> {
-        let rule = self.rules.of(&subject.namespace, self.clock.now());
-        let rule = rule.map_err(Undecided::NotReady)?;
+        let rule = match self.rules.of(&subject.namespace, self.clock.now()) {
+            Ok(rule) => rule,
+            // Here the API server has found that it is up to the pod.
+            Err(_) if cover == Cover::Strict && self.is_silent(subject).await? => {
+                return Ok(Requirement::Nothing);
+            }
+            Err(error) => return Err(Undecided::NotReady(error)),
+        };
         let rule = effective(cover, &rule);
         // Where every pod asks for the same pool, none needs to be asked; where nothing is refused, none is.
         let settled = rule.require == Some(TRUSTED) && rule.pool.is_some();
         if cover == Cover::Audit || settled && !subject.uid.is_empty() {
             return Ok(Requirement::under(&rule, &Words::default()));
         }
-        let asks = self.pods.learn(subject).await;
-        let asks = asks.map_err(Undecided::Unlearnt)?;
+        let asks = self.learn(subject).await?;
         Ok(Requirement::under(&rule, &asks.words()))
+    }
+
+    async fn is_silent(&self, subject: &Subject) -> Result<bool, Undecided> {
+        let asks = self.learn(subject).await?;
+        Ok(Requirement::read(&asks.words()) == Requirement::Nothing)
+    }
+
+    async fn learn(&self, subject: &Subject) -> Result<Arc<Asks>, Undecided> {
+        self.pods.learn(subject).await.map_err(Undecided::Unlearnt)
     }
 
     fn decide(&self, requirement: &Requirement, entry: Option<&Entry>, now: Now) -> Decision {
@@ -188,3 +202,6 @@ fn effective(cover: Cover, rule: &NamespaceRule) -> Rule<'_> {
         Cover::Open | Cover::Strict => rule,
     }
 }
+
+#[cfg(test)]
+mod tests;

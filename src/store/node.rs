@@ -169,6 +169,7 @@ fn carried(partial: &PartialNode) -> Carried {
             .iter()
             .find(|taint| is_ours(taint))
             .map(value),
+        unattested: partial.spec.taints.iter().any(is_startup),
         condition: condition.map(|each| (each.status.clone(), each.reason.clone())),
     }
 }
@@ -180,8 +181,18 @@ fn label(labels: Option<&BTreeMap<String, String>>, key: &str) -> Option<String>
 /// Says whether a taint is the one that Trustpool writes.
 #[must_use]
 pub fn is_ours(taint: &Map<String, Value>) -> bool {
+    is(taint, keys::NOT_TRUSTED)
+}
+
+/// Says whether a taint is the one that a new Node is given.
+#[must_use]
+pub fn is_startup(taint: &Map<String, Value>) -> bool {
+    is(taint, keys::UNATTESTED)
+}
+
+fn is(taint: &Map<String, Value>, key: &str) -> bool {
     let is = |field: &str, value: &str| taint.get(field).and_then(Value::as_str) == Some(value);
-    is("key", keys::NOT_TRUSTED) && is("effect", "NoSchedule")
+    is("key", key) && is("effect", "NoSchedule")
 }
 
 fn value(taint: &Map<String, Value>) -> String {

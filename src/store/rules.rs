@@ -1,6 +1,6 @@
 //! What Namespaces say about their pods.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::StreamExt;
@@ -25,6 +25,14 @@ pub struct NamespaceRule {
 }
 
 impl NamespaceRule {
+    /// What `labels` say.
+    pub(crate) fn from_labels(labels: &BTreeMap<String, String>) -> Self {
+        Self {
+            require: labels.get(keys::REQUIRE).cloned(),
+            pool: labels.get(keys::REQUIRE_POOL).cloned(),
+        }
+    }
+
     /// The rule, as requirements are read by it.
     #[must_use]
     pub fn rule(&self) -> Rule<'_> {
@@ -86,7 +94,7 @@ pub struct RulesWriter {
 
 impl RulesWriter {
     /// Follows one event of the watch, seen at `now`.
-    fn follow(
+    pub(crate) fn follow(
         &self,
         mirror: &mut Mirror<String, Arc<NamespaceRule>>,
         event: Event<(String, NamespaceRule)>,
@@ -120,16 +128,13 @@ pub async fn follow_rules(client: Client, writer: RulesWriter, clock: Clock) {
     let mut events = watch("Namespaces", api, WatchParams::default()).boxed();
     let mut mirror = Mirror::default();
     while let Some(event) = events.next().await {
-        let event = event.map(|object| (object.name_any(), labels(&object)));
+        let event = event.map(|object| {
+            (
+                object.name_any(),
+                NamespaceRule::from_labels(object.labels()),
+            )
+        });
         writer.follow(&mut mirror, event, clock.now());
-    }
-}
-
-fn labels(object: &PartialObjectMeta<Namespace>) -> NamespaceRule {
-    let label = |key: &str| object.labels().get(key).cloned();
-    NamespaceRule {
-        require: label(keys::REQUIRE),
-        pool: label(keys::REQUIRE_POOL),
     }
 }
 

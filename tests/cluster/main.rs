@@ -2,6 +2,14 @@
 
 // `cfg(test)` tells clippy that functions beside the tests may unwrap as the tests do.
 #[cfg(test)]
+mod attack;
+#[cfg(test)]
+mod attack_bind;
+#[cfg(test)]
+mod attack_many;
+#[cfg(test)]
+mod attack_without;
+#[cfg(test)]
 mod attest;
 #[cfg(test)]
 mod attest_batches;
@@ -60,10 +68,18 @@ mod policy_pods;
 #[cfg(test)]
 mod policy_updates;
 #[cfg(test)]
+mod policy_warnings;
+#[cfg(test)]
+mod policy_workloads;
+#[cfg(test)]
 mod preempt;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
 mod record_order;
+#[cfg(test)]
+mod secl;
+#[cfg(test)]
+mod startup_taint;
 #[cfg(test)]
 mod support;

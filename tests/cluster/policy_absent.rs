@@ -36,7 +36,10 @@ async fn policies_without_definitions_hold_up_nobody() {
     plane.apply(&project("crds")).await.unwrap();
     everybody_lives(&plane, "defined").await.unwrap();
     let crds = project("crds").display().to_string();
-    plane.kubectl(&["delete", "-f", &crds]).await.unwrap();
+    plane
+        .kubectl(&["delete", "--wait=false", "-f", &crds])
+        .await
+        .unwrap();
     everybody_lives(&plane, "undefined").await.unwrap();
 
     let asks: Pod = try_out(
@@ -116,26 +119,26 @@ async fn without_mutating_policies_a_pod_that_asks_is_never_admitted_without_the
         .unwrap();
     }
     everybody_lives(&plane, "off").await.unwrap();
-    let deploy = [
-        "create",
-        "deployment",
-        "d",
-        "--image=none",
-        "-n",
-        "asks",
-        "--dry-run=server",
-    ];
-    let said = plane
-        .kubectl_command(plane.admin())
-        .args(deploy)
-        .output()
-        .await
-        .unwrap();
-    let said = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(
-        said.contains("no pod of this template will be admitted"),
-        "{said}"
-    );
+    authors_are_warned(&plane).await.unwrap();
+}
+
+async fn authors_are_warned(plane: &ControlPlane) -> anyhow::Result<()> {
+    let deploy = "create deployment d --image=none -n asks --dry-run=server";
+    let deploy: Vec<&str> = deploy.split(' ').collect();
+    eventually(SOON, "a warning", async || {
+        let said = plane
+            .kubectl_command(plane.admin())
+            .args(&deploy)
+            .output()
+            .await?;
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        ensure!(
+            said.contains("no pod of this template will be admitted"),
+            "{said}"
+        );
+        Ok(())
+    })
+    .await
 }
 
 /// Plain pods, heartbeats, and Nodes that come and change, each by whoever does it in a cluster.

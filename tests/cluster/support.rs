@@ -327,3 +327,15 @@ pub async fn post_binding(
     world.client.request_text(request).await?;
     Ok(())
 }
+
+/// Makes a namespace with labels.
+pub async fn labelled_namespace(world: &World, name: &str, labels: &[&str]) -> anyhow::Result<()> {
+    world.plane.create_namespace(name).await?;
+    for label in labels {
+        world
+            .plane
+            .kubectl(&["label", "namespace", name, label])
+            .await?;
+    }
+    Ok(())
+}

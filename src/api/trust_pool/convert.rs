@@ -36,6 +36,7 @@ impl TryFrom<&TrustPool> for Pool {
             on_unknown,
             breaker,
             trust_again,
+            startup_taint,
             dry_run,
             paused,
         } = &pool.spec;
@@ -53,6 +54,7 @@ impl TryFrom<&TrustPool> for Pool {
             on_expiry: on_unknown.label.into(),
             max_untrusted: breaker.try_into()?,
             trust_again: trust_again.try_into()?,
+            startup_taint: *startup_taint,
             dry_run: *dry_run,
             paused: *paused,
         })
@@ -215,6 +217,7 @@ mod tests {
             on_expiry: OnExpiry::Keep,
             max_untrusted: Share::Percent(20),
             trust_again: TrustAgain::Verdicts(2),
+            startup_taint: false,
             dry_run: false,
             paused: false,
         };
@@ -236,6 +239,7 @@ mod tests {
                 "onUnknown": {"label": "Change", "taint": "NoSchedule"},
                 "breaker": {"maxUntrusted": 3},
                 "trustAgain": {"manual": true},
+                "startupTaint": true,
                 "dryRun": true,
                 "paused": true,
             },
@@ -256,6 +260,7 @@ mod tests {
             on_expiry: OnExpiry::Change,
             max_untrusted: Share::Count(3),
             trust_again: TrustAgain::Manual,
+            startup_taint: true,
             dry_run: true,
             paused: true,
         };

@@ -51,7 +51,14 @@ async fn what_waits_to_be_recorded_is_written_before_the_process_ends() {
     let stop = CancellationToken::new();
     let mut tasks = Supervisor::new(stop.clone());
     let client = server.client();
-    control(&mut tasks, &client, &reader, &setup, &clock, metrics);
+    control(
+        &mut tasks,
+        (&client, "trustpool-system"),
+        &reader,
+        &setup,
+        &clock,
+        metrics,
+    );
 
     let first = async {
         while server.asked().is_empty() {

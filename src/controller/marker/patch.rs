@@ -7,7 +7,7 @@ use crate::api::keys;
 use crate::domain::Verdict;
 use crate::domain::mark::Change;
 use crate::store::Tracked;
-use crate::store::node::is_ours;
+use crate::store::node::{is_ours, is_startup};
 
 /// Labels and taint in one merge patch, guarded by the version of the Node that it was made from.
 ///
@@ -26,8 +26,8 @@ pub fn marks(change: &Change, node: &Tracked) -> Value {
     if !labels.is_empty() {
         set(&mut patch, "metadata", "labels", Value::Object(labels));
     }
-    if let Some(taint) = change.taint {
-        set(&mut patch, "spec", "taints", taints(taint, node));
+    if change.taint.is_some() || change.lift {
+        set(&mut patch, "spec", "taints", taints(change, node));
     }
     patch
 }
@@ -56,15 +56,13 @@ pub fn condition(status: &str, reason: &str, message: &str, now: Timestamp) -> V
     }]}})
 }
 
-/// Every taint but ours, and ours as it should be.
-fn taints(ours: Option<Verdict>, node: &Tracked) -> Value {
-    let others = node
-        .taints
-        .iter()
-        .filter(|taint| !is_ours(taint))
-        .cloned()
-        .map(Value::Object);
-    let ours = ours.map(|verdict| {
+/// Every taint, with ours as they should be.
+fn taints(change: &Change, node: &Tracked) -> Value {
+    let stays = |taint: &&Map<String, Value>| {
+        !(change.taint.is_some() && is_ours(taint) || change.lift && is_startup(taint))
+    };
+    let others = node.taints.iter().filter(stays).cloned().map(Value::Object);
+    let ours = change.taint.flatten().map(|verdict| {
         json!({"key": keys::NOT_TRUSTED, "value": verdict.as_str(), "effect": "NoSchedule"})
     });
     let all: Vec<Value> = others.chain(ours).collect();
@@ -111,7 +109,23 @@ mod tests {
             taint: Some(None),
             ..Change::default()
         };
+        let startup = json!({"key": keys::UNATTESTED, "effect": "NoSchedule"});
+        let attested = Change {
+            lift: true,
+            ..Change::default()
+        };
+        let refused = Change {
+            lift: true,
+            ..untrusted.clone()
+        };
         let table = [
+            (
+                &attested,
+                json!([other, startup, ours]),
+                json!([other, ours]),
+            ),
+            (&refused, json!([startup, other]), json!([other, ours])),
+            (&untrusted, json!([startup]), json!([startup, ours])),
             (
                 &untrusted,
                 json!([other, same_key]),
@@ -141,7 +155,7 @@ mod tests {
         let change = Change {
             trust: Some(Some(Verdict::Trusted)),
             pool: Some(Some("default".to_owned())),
-            taint: None,
+            ..Change::default()
         };
 
         let patch = marks(&change, &node(&json!([])));

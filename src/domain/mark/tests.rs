@@ -27,6 +27,7 @@ fn carries(trust: Option<&str>, taint: Option<&str>) -> Carried {
         trust: trust.map(str::to_owned),
         pool: trust.map(|_| "default".to_owned()),
         taint: taint.map(str::to_owned),
+        unattested: false,
         condition: None,
     }
 }
@@ -164,7 +165,8 @@ fn a_node_outside_every_pool_keeps_only_marks_of_distrust() {
         Change {
             trust: Some(None),
             pool: Some(None),
-            taint: Some(None)
+            taint: Some(None),
+            lift: false,
         }
     );
     assert!(kept.is_empty(), "{kept:?}");
@@ -175,7 +177,7 @@ fn only_taking_trust_away_is_a_loss() {
     let change = |trust, taint| Change {
         trust,
         taint,
-        pool: None,
+        ..Change::default()
     };
     let table = [
         (change(Some(Some(Verdict::Trusted)), Some(None)), false),
@@ -247,4 +249,47 @@ fn the_breaker_opens_beyond_its_share_and_not_for_expiries() {
         Breaker::Closed,
         "at least one may always be acted upon"
     );
+}
+
+#[test]
+fn the_taint_of_a_new_node_is_lifted_with_its_verdict_and_at_once_where_nobody_wants_it() {
+    let wants = Pool {
+        startup_taint: true,
+        ..pool()
+    };
+    let dry = Pool {
+        dry_run: true,
+        ..wants.clone()
+    };
+    let untainted = Pool {
+        taint_untrusted: Taint::None,
+        ..wants.clone()
+    };
+    let new = Record::default();
+    let trusted = record(Verdict::Trusted, Reason::Attested);
+    let failed = record(Verdict::Untrusted, Reason::FailedAttestation);
+    let nothing_known = record(Verdict::Unknown, Reason::NeverAttested);
+    let table = [
+        (&new, Some(&wants), Breaker::Closed, false),
+        (&nothing_known, Some(&wants), Breaker::Closed, false),
+        (&trusted, Some(&wants), Breaker::Closed, true),
+        (&failed, Some(&wants), Breaker::Closed, true),
+        (&failed, Some(&wants), Breaker::Open, false),
+        (&failed, Some(&untainted), Breaker::Open, true),
+        (&new, Some(&dry), Breaker::Closed, true),
+        (&new, Some(&pool()), Breaker::Closed, true),
+        (&new, None, Breaker::Closed, true),
+    ];
+    for (record, pool, breaker, lifted) in table {
+        for unattested in [true, false] {
+            let carried = Carried {
+                unattested,
+                ..Carried::default()
+            };
+            let change = change(record, pool, breaker, &carried);
+
+            let what = format!("{} {pool:?} {breaker:?}", record.reason);
+            assert_eq!(change.lift, lifted && unattested, "{what}");
+        }
+    }
 }

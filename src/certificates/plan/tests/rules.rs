@@ -116,6 +116,22 @@ fn a_new_ca_issues_when_it_was_published_for_two_minutes_and_the_old_one_goes_a_
 }
 
 #[test]
+fn what_one_webhook_alone_has_is_not_published() {
+    let mut world = World::settled(second(0));
+    let old = world.bundles[0].clone();
+    world.act(day(244));
+    let new = world.kept().to_pem().into_bytes();
+    world.bundles = vec![new, old];
+    let later = |seconds| second(244 * DAY.as_secs() + seconds);
+
+    assert!(matches!(world.plan(later(1)), Step::Publish(_)));
+    let (taken, until) = steps(&mut world, later(120));
+
+    assert_eq!(taken, ["publish"]);
+    assert_eq!(until, wall(later(120), MINUTES));
+}
+
+#[test]
 fn a_certificate_that_is_not_good_is_replaced_for_a_reason() {
     let settled = World::settled(second(0));
     let other = World::settled(second(0)).leaf.unwrap().pem;

@@ -69,6 +69,7 @@ fn pool() -> PoolSetup {
         on_expiry: OnExpiry::Keep,
         max_untrusted: Share::Percent(20),
         trust_again: TrustAgain::Verdicts(1),
+        startup_taint: false,
         dry_run: false,
         paused: false,
     };

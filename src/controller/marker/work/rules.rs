@@ -76,7 +76,13 @@ impl Rules {
         let breaker = pool.and_then(|pool| self.breakers.get(&pool.pool.name));
         let breaker = breaker.copied().unwrap_or_default();
         let policy = pool.map(|pool| &pool.pool);
-        mark::change(record, policy, breaker, &node.node.carried)
+        let change = mark::change(record, policy, breaker, &node.node.carried);
+        // Where a pool cannot be read, it may be the one that wants the node tainted.
+        let known = pool.is_some() || self.setup.unreadable.is_empty();
+        Change {
+            lift: change.lift && known,
+            ..change
+        }
     }
 }
 

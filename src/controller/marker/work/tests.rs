@@ -35,6 +35,7 @@ fn setup() -> Arc<Setup> {
         on_expiry: OnExpiry::Keep,
         max_untrusted: Share::Percent(20),
         trust_again: TrustAgain::Verdicts(2),
+        startup_taint: false,
         dry_run: false,
         paused: false,
     };
@@ -57,6 +58,7 @@ fn entry(name: &str, verdict: Verdict, trust: Option<&str>, condition: Option<&s
         trust: trust.map(str::to_owned),
         pool: trust.map(|_| "default".to_owned()),
         taint: None,
+        unattested: false,
         condition: condition.map(|status| (status.to_owned(), reason.as_str().to_owned())),
     };
     let node = Node {

@@ -16,6 +16,7 @@ fn carries(name: &str, trust: Option<&str>, condition: Option<(&str, &str)>) -> 
         trust: trust.map(str::to_owned),
         pool: trust.map(|_| "default".to_owned()),
         taint: None,
+        unattested: false,
         condition: condition.map(|(status, reason)| (status.to_owned(), reason.to_owned())),
     };
     tracked

@@ -90,7 +90,8 @@ fn table(rounds: &[Round], nodes: usize) -> Vec<Row> {
     let made = |what: &str, cases| {
         let mut row = row(rounds, what, cases, |sample| sample.made);
         row.limit = format!(
-            "{} at a time; the API server evaluates the policies for each",
+            "no goal: kube-scheduler does not run meanwhile; {} are made at a time, and the API server \
+             evaluates the policies for each",
             pods::CONCURRENCY
         );
         row
@@ -101,7 +102,11 @@ fn table(rounds: &[Round], nodes: usize) -> Vec<Row> {
         bound(&plain, [Case::Plain, Case::PlainFloor], 0.99),
         bound("  pods that ask", [Case::Asking, Case::AskingFloor], 0.97),
         bound(small, [Case::AskingSmall, Case::PlainFloor], 1.0),
-        bound("  bind gate alone", [Case::Bind, Case::BindFloor], 0.95),
+        bound(
+            "  selector and bind gate, no extender",
+            [Case::Bind, Case::BindFloor],
+            0.95,
+        ),
         made(
             "  made: pods that do not ask",
             [Case::Plain, Case::PlainFloor],

@@ -1,9 +1,15 @@
 //! What a pod costs, and whom: it tells what limits a row.
 
 use std::collections::BTreeMap;
+use std::fmt;
+
+use tokio::time::Instant;
 
 use crate::bench::cpu::cpu;
 use crate::bench::statistics::Samples;
+
+/// In what kube-scheduler counts how long it decides.
+const DECISION: &str = "scheduler_scheduling_algorithm_duration_seconds";
 
 /// What one pod of a sample has cost.
 #[derive(Clone, Debug, Default)]
@@ -16,19 +22,70 @@ pub struct Cost {
     pub deciding: f64,
 }
 
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, cost) in &self.programs {
+            write!(f, "{name} {cost:.2}, ")?;
+        }
+        write!(f, "decision {:.2}", self.decision)
+    }
+}
+
 /// Programs, and which process each one is.
 #[derive(Clone, Debug)]
 pub struct Meter(pub Vec<(&'static str, u32)>);
 
+/// A meter that runs.
+#[derive(Debug)]
+pub struct Metered {
+    meter: Meter,
+    /// The seconds of processor time that each program had had at the start.
+    begin: BTreeMap<&'static str, f64>,
+    /// How many pods were bound by then.
+    bound: usize,
+    started: Instant,
+}
+
 impl Meter {
-    /// The seconds of processor time that each has had.
+    /// Starts when so many pods are bound.
     ///
     /// # Errors
     ///
-    /// If one has ended.
-    pub fn read(&self) -> anyhow::Result<BTreeMap<&'static str, f64>> {
+    /// If a program has ended.
+    pub fn start(self, bound: usize) -> anyhow::Result<Metered> {
+        Ok(Metered {
+            begin: self.read()?,
+            meter: self,
+            bound,
+            started: Instant::now(),
+        })
+    }
+
+    fn read(&self) -> anyhow::Result<BTreeMap<&'static str, f64>> {
         let read = self.0.iter().map(|(name, id)| Ok((*name, cpu(*id)?)));
         read.collect()
+    }
+}
+
+impl Metered {
+    /// Ends when so many pods are bound, and kube-scheduler's metrics are `metrics`.
+    ///
+    /// # Errors
+    ///
+    /// If a program has ended.
+    pub fn end(&self, bound: usize, metrics: &str) -> anyhow::Result<Cost> {
+        let pods = bound.saturating_sub(self.bound).max(1) as f64;
+        let programs = self.meter.read()?.into_iter().map(|(name, end)| {
+            let begin = self.begin.get(name).copied().unwrap_or(0.0);
+            (name, (end - begin) * 1e3 / pods)
+        });
+        let of = |what| metric(metrics, &format!("{DECISION}_{what}"));
+        let decision = of("sum") / of("count");
+        Ok(Cost {
+            programs: programs.collect(),
+            decision: decision * 1e3,
+            deciding: decision * pods / self.started.elapsed().as_secs_f64(),
+        })
     }
 }
 

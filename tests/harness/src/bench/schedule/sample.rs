@@ -11,7 +11,7 @@ use crate::Part;
 use super::arena::Arena;
 use super::binds::{Binds, warm};
 use super::case::Case;
-use super::cost::{Cost, Meter, metric};
+use super::cost::{Cost, Meter};
 use super::pods::Pods;
 
 /// The longest that kube-scheduler may take for all pods.
@@ -19,9 +19,6 @@ const LONGEST: Duration = Duration::from_secs(280);
 
 /// How often to look whether all are bound.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// In what kube-scheduler counts how long it decides.
-const DECISION: &str = "scheduler_scheduling_algorithm_duration_seconds";
 
 /// What was seen.
 #[derive(Clone, Debug)]
@@ -39,10 +36,10 @@ pub struct Sample {
 impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.0} pods/s, made {:.0}/s", self.bound, self.made)?;
-        match self.refused {
-            0 => Ok(()),
-            refused => write!(f, ", {refused} Bindings refused"),
+        if self.refused > 0 {
+            write!(f, ", {} Bindings refused", self.refused)?;
         }
+        write!(f, "; ms per pod: {}", self.cost)
     }
 }
 
@@ -57,12 +54,7 @@ impl Arena {
         let (pods, made) = Pods::make(self.admin(), case.pods(), count).await?;
         let before = self.answered().await?;
         let (binds, cost) = self.schedule(case, count).await?;
-        let after = self.answered().await?;
-        for ((after, before), asked) in after.into_iter().zip(before).zip(case.is_asked()) {
-            let (questions, least) = (after - before, if asked { count as f64 } else { 0.0 });
-            let right = questions >= least && (asked || questions <= 0.0);
-            ensure!(right, "{case}: asked {questions} times about {count} pods");
-        }
+        self.check(case, before, count).await?;
         pods.delete().await?;
         Ok(Sample {
             bound: binds.rate(),
@@ -72,6 +64,17 @@ impl Arena {
         })
     }
 
+    /// Sees that Trustpool was asked about each pod, or about none, since `before`.
+    async fn check(&self, case: Case, before: [f64; 2], count: usize) -> anyhow::Result<()> {
+        let after = self.answered().await?;
+        for ((after, before), asked) in after.into_iter().zip(before).zip(case.is_asked()) {
+            let (questions, least) = (after - before, if asked { count as f64 } else { 0.0 });
+            let right = questions >= least && (asked || questions <= 0.0);
+            ensure!(right, "{case}: asked {questions} times about {count} pods");
+        }
+        Ok(())
+    }
+
     /// Has all pods bound.
     async fn schedule(&mut self, case: Case, count: usize) -> anyhow::Result<(Binds, Cost)> {
         let mut binds = Binds::from_now(self.world.plane.audit().path())?;
@@ -79,25 +82,11 @@ impl Arena {
         self.world.plane.start_scheduler(&scheduler).await?;
         let meter = self.meter()?;
         self.until(&mut binds, warm(count)).await?;
-        let (begin, already, started) = (meter.read()?, binds.bound.len(), Instant::now());
+        let metered = meter.start(binds.bound.len())?;
         self.until(&mut binds, count).await?;
-        let took = started.elapsed().as_secs_f64();
-        let pods = (count - already) as f64;
-        let end = meter.read()?;
-        let programs = end.iter().map(|(name, end)| {
-            let begin = begin.get(name).copied().unwrap_or(0.0);
-            (*name, (end - begin) * 1e3 / pods)
-        });
-        let programs = programs.collect();
         let metrics = self.world.plane.scheduler_metrics().await?;
-        let of = |what| metric(&metrics, &format!("{DECISION}_{what}"));
-        let decision = of("sum") / of("count");
+        let cost = metered.end(binds.bound.len(), &metrics)?;
         self.world.plane.part(Part::Scheduler)?.stop().await?;
-        let cost = Cost {
-            programs,
-            decision: decision * 1e3,
-            deciding: decision * pods / took,
-        };
         Ok((binds, cost))
     }
 

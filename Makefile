@@ -38,7 +38,7 @@ soak: tools ## The long version of the tests: SEED=, CASES=, WALK=, TIMES= and S
 		TRUSTPOOL_STEPS=$(STEPS) cargo test --test cluster; \
 	done
 
-bench: tools ## Measure filter, marking and memory against floors of the same run; BENCH=names,full,mark,memory
+bench: tools ## Measure filter, marking, memory and scheduling against floors of the same run; BENCH=names,full,mark,memory,schedule
 	@tests/controlplane/build > /dev/null
 	@cargo build --release --package trustpool --bin trustpool --bin oat-simulator --package trustpool-harness --bin bench
 	@exec "$${CARGO_TARGET_DIR:-target}/release/bench"

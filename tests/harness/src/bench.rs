@@ -3,6 +3,7 @@
 //! ```text
 //!   names, full ── Child: a process that serves the extender and the floors' routes
 //!   mark, memory ─ Cluster: a real control plane with 5,000 nodes, the simulator, Trustpool
+//!   schedule ───── Arena: the same with kube-scheduler, and as much of Trustpool as a sample wants
 //!        │
 //!        └──> Row: samples, floor's samples, ratio of each pair ──> table
 //! ```
@@ -13,6 +14,7 @@
 mod child;
 mod client;
 mod cluster;
+mod cpu;
 mod facts;
 mod full;
 mod mark;
@@ -21,6 +23,7 @@ mod names;
 mod observer;
 mod progress;
 mod requests;
+mod schedule;
 mod server;
 mod statistics;
 mod table;
@@ -44,18 +47,22 @@ use table::Row;
     after_help = "Examples:
   make bench
   make bench BENCH=names,memory
-  make bench BENCH=mark BENCH_PAIRS=3"
+  make bench BENCH=mark BENCH_PAIRS=3
+  make bench BENCH=schedule BENCH_NODES=1000 BENCH_PODS=500"
 )]
 pub struct Cli {
     /// Which rows to measure.
-    #[arg(long, value_enum, value_delimiter = ',', env = "BENCH", default_values = ["names", "full", "mark", "memory"])]
+    #[arg(long, value_enum, value_delimiter = ',', env = "BENCH", default_values = ["names", "full", "mark", "memory", "schedule"])]
     rows: Vec<Part>,
     /// How many pairs to measure for a row; names have more.
     #[arg(long, env = "BENCH_PAIRS", default_value_t = 7)]
     pairs: usize,
-    /// How many nodes to mark, and to hold in memory.
+    /// How many nodes to mark, to hold in memory, and to schedule to.
     #[arg(long, env = "BENCH_NODES", default_value_t = 5_000)]
     nodes: usize,
+    /// How many pods to schedule for one sample.
+    #[arg(long, env = "BENCH_PODS", default_value_t = 2_000)]
+    pods: usize,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -71,6 +78,8 @@ pub enum Part {
     Mark,
     /// What the process holds in memory, on a real control plane.
     Memory,
+    /// Pods that kube-scheduler places in a second, on a real control plane.
+    Schedule,
 }
 
 #[derive(Debug, Subcommand)]
@@ -78,6 +87,9 @@ enum Command {
     /// Be the server that is measured.
     #[command(hide = true)]
     Serve(server::Serve),
+    /// Be the extender with prepared answers.
+    #[command(hide = true)]
+    Prepared,
 }
 
 impl Cli {
@@ -89,6 +101,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<()> {
         match self.command {
             Some(Command::Serve(serve)) => serve.run().await,
+            Some(Command::Prepared) => schedule::answer_forever(),
             None => self.measure().await,
         }
     }
@@ -106,6 +119,14 @@ impl Cli {
         }
         if self.rows.contains(&Part::Mark) || self.rows.contains(&Part::Memory) {
             rows.extend(self.on_a_cluster(&progress).await?);
+        }
+        if self.rows.contains(&Part::Schedule) {
+            let size = schedule::Size {
+                nodes: self.nodes,
+                pods: self.pods,
+                pairs: self.pairs,
+            };
+            rows.extend(schedule::rows(size, &progress).await?);
         }
         println!("{}", table::draw(&rows));
         println!("{:.0} s in all", progress.seconds());

@@ -33,6 +33,18 @@ pub struct Cluster {
     _slot: Slot,
 }
 
+/// The program `trustpool`, which was built together with this one.
+///
+/// # Errors
+///
+/// If it was not.
+pub fn binary() -> anyhow::Result<PathBuf> {
+    let binary = std::env::current_exe()?.with_file_name("trustpool");
+    let missing = || format!("`{}` is missing: build it too", binary.display());
+    ensure!(binary.exists(), missing());
+    Ok(binary)
+}
+
 impl Cluster {
     /// Starts one without nodes, once it has the machine for itself.
     ///
@@ -40,9 +52,7 @@ impl Cluster {
     ///
     /// If a part does not start, or `trustpool` was not built.
     pub async fn start(progress: &Progress) -> anyhow::Result<Self> {
-        let binary = std::env::current_exe()?.with_file_name("trustpool");
-        let missing = || format!("`{}` is missing: build it too", binary.display());
-        ensure!(binary.exists(), missing());
+        let binary = binary()?;
         progress.say("control plane: waiting for the machine");
         let slot = Slot::all().await?;
         progress.say("control plane: starting");

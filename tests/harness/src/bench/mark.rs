@@ -19,6 +19,7 @@ use trustpool::domain::{Incarnation, Outcome, Reason, Record, Verdict};
 use trustpool::store::PartialNode;
 
 use super::cluster::Cluster;
+use super::cpu::cpu;
 use super::observer::Observer;
 use super::progress::Progress;
 use super::statistics::{Interval, Samples};
@@ -95,15 +96,6 @@ async fn trustpool(cluster: &Cluster) -> anyhow::Result<(Vec<f64>, String)> {
         .map(|(what, count)| format!("{count} × {what}"));
     let writes: Vec<_> = writes.collect();
     Ok((times, format!("CPU {cpu:.1} s, {}", writes.join(", "))))
-}
-
-/// The seconds of processor time that a process has had.
-fn cpu(process: u32) -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    let (_, fields) = stat.rsplit_once(')').context("no stat")?;
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    let ticks: Vec<f64> = ticks.map(str::parse).collect::<Result<_, _>>()?;
-    Ok(ticks.iter().sum::<f64>() / 100.0)
 }
 
 /// The writes alone.

@@ -9,6 +9,8 @@ pub enum Unit {
     MiB,
     /// Of short times.
     Milliseconds,
+    /// Pods in a second: more is better.
+    PodsPerSecond,
     /// Of long times.
     Seconds,
 }
@@ -132,11 +134,11 @@ impl Row {
         [
             self.what.clone(),
             self.unit.show(self.ours.median()),
-            self.unit.show(self.ours.quantile(990)),
+            self.unit.show(self.unit.tail(&self.ours)),
             self.unit.show(self.floor.median()),
-            self.unit.show(self.floor.quantile(990)),
-            format!("{median:.2}"),
-            format!("{low:.2}–{high:.2}"),
+            self.unit.show(self.unit.tail(&self.floor)),
+            self.unit.ratio(median),
+            format!("{}–{}", self.unit.ratio(low), self.unit.ratio(high)),
             self.pairs.to_string(),
             self.goal.text.clone(),
             met.to_owned(),
@@ -145,11 +147,28 @@ impl Row {
 }
 
 impl Unit {
+    /// What 99 % are not worse than.
+    fn tail(self, samples: &Samples) -> f64 {
+        match self {
+            Self::PodsPerSecond => samples.quantile(10),
+            Self::MiB | Self::Milliseconds | Self::Seconds => samples.quantile(990),
+        }
+    }
+
+    /// A ratio, as exactly as its goal is set.
+    fn ratio(self, ratio: f64) -> String {
+        match self {
+            Self::PodsPerSecond => format!("{ratio:.3}"),
+            Self::MiB | Self::Milliseconds | Self::Seconds => format!("{ratio:.2}"),
+        }
+    }
+
     fn show(self, value: f64) -> String {
         match self {
             Self::MiB => format!("{value:.1} MiB"),
             Self::Milliseconds if value < 10.0 => format!("{value:.3} ms"),
             Self::Milliseconds => format!("{value:.1} ms"),
+            Self::PodsPerSecond => format!("{value:.0} pods/s"),
             Self::Seconds => format!("{value:.2} s"),
         }
     }
@@ -188,6 +207,19 @@ mod tests {
             ];
             assert_eq!(given, [Some(at_most), Some(at_least)], "{limit}");
         }
+    }
+
+    #[test]
+    fn of_rates_the_lowest_are_the_tail() {
+        let rates = Row {
+            unit: Unit::PodsPerSecond,
+            ..row("pods", Goal::none())
+        };
+
+        let given = rates.cells();
+
+        let expected = ["3 pods/s", "2 pods/s", "10 pods/s", "1 pods/s", "2.000"];
+        assert_eq!(given.get(1..6), Some(&expected.map(str::to_owned)[..]));
     }
 
     #[test]

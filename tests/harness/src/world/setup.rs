@@ -84,6 +84,13 @@ impl Setup {
         self
     }
 
+    /// Adds a flag to kube-apiserver's own.
+    #[must_use]
+    pub fn api_server_flag(mut self, flag: &str) -> Self {
+        self.plane = self.plane.api_server_flag(flag);
+        self
+    }
+
     /// Changes the pool's `spec`.
     #[must_use]
     pub fn pool(mut self, spec: Value) -> Self {

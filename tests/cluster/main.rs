@@ -80,6 +80,8 @@ mod process;
 #[cfg(test)]
 mod record_order;
 #[cfg(test)]
+mod scheduling;
+#[cfg(test)]
 mod secl;
 #[cfg(test)]
 mod secl_writes;

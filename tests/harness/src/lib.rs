@@ -30,6 +30,7 @@ pub mod demo;
 mod eventually;
 mod identity;
 pub mod install;
+mod json;
 mod kubectl;
 mod node;
 mod nodes;

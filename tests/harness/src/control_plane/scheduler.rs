@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::{ControlPlane, Part, START, files, page};
+use crate::install::project;
+use crate::json::merge;
 use crate::{Program, free_port};
 
 /// How the scheduler is configured.
@@ -41,19 +43,31 @@ impl Scheduler {
         self
     }
 
-    /// The file's content. The scheduler's own limit of 50 requests a second would hide whatever a
-    /// benchmark wants to see.
-    fn configuration(&self, kubeconfig: &Path) -> Value {
-        let extenders: Vec<Value> = self.extender.iter().map(Extender::configuration).collect();
-        json!({
-            "apiVersion": "kubescheduler.config.k8s.io/v1",
-            "kind": "KubeSchedulerConfiguration",
+    /// The file's content: that of `manifests/optional/scheduler.yaml`, with what differs here. The scheduler's own
+    /// limit of 50 requests a second would hide whatever a benchmark wants to see.
+    fn configuration(&self, kubeconfig: &Path) -> anyhow::Result<Value> {
+        let text = std::fs::read_to_string(project("manifests/optional/scheduler.yaml"))?;
+        let mut file: Value = serde_saphyr::from_str(&text)?;
+        let shown = file.pointer("/extenders/0").cloned();
+        let shown = shown.context("scheduler.yaml has no extender")?;
+        let extenders: Vec<Value> = self
+            .extender
+            .iter()
+            .map(|it| it.configuration(&shown))
+            .collect();
+        let mut here = json!({
             "clientConnection": {"kubeconfig": kubeconfig, "qps": 1000, "burst": 2000},
             "leaderElection": {"leaderElect": false},
-            "percentageOfNodesToScore": self.percentage_of_nodes_to_score,
             "extenders": extenders,
             "profiles": [{"schedulerName": self.name}],
-        })
+        });
+        if let (Some(percentage), Some(here)) =
+            (self.percentage_of_nodes_to_score, here.as_object_mut())
+        {
+            here.insert("percentageOfNodesToScore".to_owned(), json!(percentage));
+        }
+        merge(&mut file, &here);
+        Ok(file)
     }
 
     const fn part(&self) -> Part {
@@ -118,21 +132,21 @@ impl Extender {
         self
     }
 
-    /// Its part of the scheduler's configuration.
-    fn configuration(&self) -> Value {
+    /// Its part of the scheduler's configuration: what the project shows, with what differs here.
+    fn configuration(&self, shown: &Value) -> Value {
         let (certificate, key) = self.client.clone().unzip();
         let tls = json!({"caFile": self.ca, "certFile": certificate, "keyFile": key});
-        json!({
-            "urlPrefix": self.url_prefix,
-            "filterVerb": "filter",
-            "preemptVerb": "preempt",
-            "enableHTTPS": self.ca.is_some(),
-            "tlsConfig": self.ca.is_some().then_some(tls),
-            "httpTimeout": "1s",
-            "nodeCacheCapable": self.node_cache_capable,
-            "managedResources": [{"name": "trustpool.dev/trust", "ignoredByScheduler": true}],
-            "ignorable": false,
-        })
+        let mut extender = shown.clone();
+        merge(
+            &mut extender,
+            &json!({
+                "urlPrefix": self.url_prefix,
+                "enableHTTPS": self.ca.is_some(),
+                "tlsConfig": self.ca.is_some().then_some(tls),
+                "nodeCacheCapable": self.node_cache_capable,
+            }),
+        );
+        extender
     }
 }
 
@@ -145,7 +159,7 @@ impl ControlPlane {
     pub async fn start_scheduler(&mut self, scheduler: &Scheduler) -> anyhow::Result<()> {
         let port = free_port()?;
         let identity = self.user("system:kube-scheduler", &[])?;
-        let configuration = scheduler.configuration(identity.kubeconfig()).to_string();
+        let configuration = scheduler.configuration(identity.kubeconfig())?.to_string();
         let (part, name) = (scheduler.part(), scheduler.program());
         // JSON is YAML.
         let file = format!("{name}.json");

@@ -5,6 +5,7 @@ use trustpool::clock::Clock;
 
 use super::{World, object};
 use crate::install::{NAMESPACE, install, install_policies, install_webhook, project};
+use crate::json::merge;
 use crate::simulator::AUTH_BLOB;
 use crate::trustpool::Addresses;
 use crate::{Builder, ControlPlane, Extender, Scheduler, Simulator};
@@ -187,16 +188,4 @@ async fn configure(world: &World, service: &Value, pool: &Value) -> anyhow::Resu
     merge(&mut spec, pool);
     world.create(object("TrustPool", "default", spec)).await?;
     Ok(())
-}
-
-/// Puts `change` into `base`, field by field.
-fn merge(base: &mut Value, change: &Value) {
-    match (base, change) {
-        (Value::Object(base), Value::Object(change)) => {
-            for (key, value) in change {
-                merge(base.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (base, change) => *base = change.clone(),
-    }
 }

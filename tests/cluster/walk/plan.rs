@@ -30,7 +30,7 @@ const LONG: (usize, usize) = (75, 110);
 const KNOWN: (usize, usize) = (16, 40);
 
 /// How long a leg is, in steps.
-const LEG: (usize, usize) = (40, 60);
+const LEG: (usize, usize) = (50, 80);
 
 /// The longest pause after a step.
 const PAUSE: usize = 250;
@@ -70,15 +70,15 @@ impl Plan {
             return step;
         }
         match self.chance.below(100) {
-            0..20 => self.pod(),
-            20..44 => self.hand_bind(),
-            44..56 => self.rebind(),
-            56..68 => self.play(),
-            68..78 => self.node(),
-            78..83 => self.deed(),
-            83..88 => self.relabel(),
-            88..91 => Step::Forget(self.a_node()),
-            91..93 => self.fault(),
+            0..18 => self.pod(),
+            18..40 => self.hand_bind(),
+            40..50 => self.rebind(),
+            50..60 => self.play(),
+            60..70 => self.node(),
+            70..75 => self.deed(),
+            75..80 => self.relabel(),
+            80..83 => Step::Forget(self.a_node()),
+            83..85 => self.fault(),
             _ => self.trouble(),
         }
     }
@@ -278,13 +278,13 @@ impl Plan {
             Who::Controller => self.controller,
             Who::Gate => self.gate,
         };
-        match self.chance.below(7) {
-            0..2 => self.without(who, Step::Kill(who), Step::Start(who)),
-            2..4 if place == Place::Process => {
+        match self.chance.below(8) {
+            0..3 => self.without(who, Step::Kill(who), Step::Start(who)),
+            3..6 if place == Place::Process => {
                 self.without(who, Step::Freeze(who), Step::Thaw(who))
             }
             // A clock of the service that is not the controller's would make its answers count for nothing.
-            2..5 if self.controller == Place::Here => {
+            3..6 if self.controller == Place::Here => {
                 let hour = self.chance.of(&[1, -1]);
                 let right = Step::Clock(SignedDuration::ZERO);
                 self.lasting(Step::Clock(SignedDuration::from_hours(hour)), right)
@@ -295,14 +295,16 @@ impl Plan {
 
     /// A role does nothing for a while. While that is the controller, a node becomes another one.
     fn without(&mut self, who: Who, step: Step, end: Step) -> Step {
-        if who == Who::Controller {
+        if who == Who::Gate {
+            return self.lasting(step, end);
+        }
+        for _ in 0..2 {
             let node = self.a_node();
             self.later((1, 4), Step::Reboot(node));
             self.trap(KNOWN, node);
-            self.trap(KNOWN, node);
             self.trap(LONG, node);
         }
-        let lasts = self.chance.of(&[LASTS, KNOWN, LONG]);
+        let lasts = self.chance.of(&[KNOWN, KNOWN, LONG]);
         self.later(lasts, end);
         step
     }

@@ -36,6 +36,7 @@ impl Walker {
         };
         Facts {
             clock: Clock::shifted(self.clock.iter().copied()),
+            gate_clock: Clock::shifted(self.gate_clock.iter().copied()),
             controller_gaps: with_pulse(&self.roles.controller_gaps),
             gate_gaps: with_pulse(&self.roles.gate_gaps),
             ..Facts::new(VALIDITY, accounts)

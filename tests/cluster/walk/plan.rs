@@ -20,11 +20,17 @@ pub const SPACES: [(&str, Rule); 5] = [
     ("plain", Rule::Plain),
 ];
 
-/// How long an order lasts, in steps: shorter and longer than an answer counts.
+/// How long trouble lasts as a rule, in steps, of which a second has about six.
 const LASTS: (usize, usize) = (4, 50);
 
+/// How long it lasts if it is to outlast every answer.
+const LONG: (usize, usize) = (75, 110);
+
+/// After how many steps a node should be known for what it is, while answers from before still count.
+const KNOWN: (usize, usize) = (16, 40);
+
 /// How long a leg is, in steps.
-const LEG: (usize, usize) = (40, 60);
+const LEG: (usize, usize) = (50, 80);
 
 /// The longest pause after a step.
 const PAUSE: usize = 250;
@@ -64,15 +70,15 @@ impl Plan {
             return step;
         }
         match self.chance.below(100) {
-            0..20 => self.pod(),
-            20..44 => self.hand_bind(),
-            44..56 => self.rebind(),
-            56..68 => self.play(),
-            68..78 => self.node(),
-            78..83 => self.deed(),
-            83..88 => self.relabel(),
-            88..91 => Step::Forget(self.a_node()),
-            91..94 => self.fault(),
+            0..18 => self.pod(),
+            18..40 => self.hand_bind(),
+            40..50 => self.rebind(),
+            50..60 => self.play(),
+            60..70 => self.node(),
+            70..75 => self.deed(),
+            75..80 => self.relabel(),
+            80..83 => Step::Forget(self.a_node()),
+            83..85 => self.fault(),
             _ => self.trouble(),
         }
     }
@@ -100,11 +106,28 @@ impl Plan {
         step
     }
 
+    /// Has a step follow after so many steps.
+    fn later(&mut self, (from, to): (usize, usize), step: Step) {
+        let at = self.number + self.chance.between(from, to);
+        self.ends.entry(at).or_default().push(step);
+    }
+
     /// A step that lasts, and ends with another one.
     fn lasting(&mut self, step: Step, end: Step) -> Step {
-        let lasts = self.chance.between(LASTS.0, LASTS.1);
-        self.ends.entry(self.number + lasts).or_default().push(end);
+        self.later(LASTS, end);
         step
+    }
+
+    /// Has somebody send a pod that asks to a node that will not do, after so many steps.
+    fn trap(&mut self, after: (usize, usize), node: &'static str) {
+        let space = self.chance.of(&["strict", "required", "pinned"]);
+        let bind = Step::HandBind {
+            space,
+            asks: true,
+            node,
+            way: Way::Pod,
+        };
+        self.later(after, bind);
     }
 
     fn a_node(&mut self) -> &'static str {
@@ -178,6 +201,7 @@ impl Plan {
         let verdict = self
             .chance
             .of(&["untrusted", "untrusted", "unknown", "hang"]);
+        self.trap(KNOWN, node);
         self.lasting(Step::Play { node, verdict }, good)
     }
 
@@ -185,11 +209,19 @@ impl Plan {
         let kind = self
             .chance
             .of(&["down", "hang", "garbage", "truncate", "status"]);
-        self.lasting(Step::Fault(kind), Step::Fault("none"))
+        if self.chance.one_in(2) {
+            return self.lasting(Step::Fault(kind), Step::Fault("none"));
+        }
+        self.later(LONG, Step::Fault("none"));
+        for node in NODES {
+            self.trap(LONG, node);
+        }
+        Step::Fault(kind)
     }
 
     fn node(&mut self) -> Step {
         let node = self.a_node();
+        self.trap(KNOWN, node);
         match self.chance.below(12) {
             0..5 => Step::Reboot(node),
             5..8 => Step::Recreate {
@@ -246,17 +278,35 @@ impl Plan {
             Who::Controller => self.controller,
             Who::Gate => self.gate,
         };
-        match self.chance.below(7) {
-            0..2 => self.lasting(Step::Kill(who), Step::Start(who)),
-            2..4 if place == Place::Process => self.lasting(Step::Freeze(who), Step::Thaw(who)),
+        match self.chance.below(8) {
+            0..3 => self.without(who, Step::Kill(who), Step::Start(who)),
+            3..6 if place == Place::Process => {
+                self.without(who, Step::Freeze(who), Step::Thaw(who))
+            }
             // A clock of the service that is not the controller's would make its answers count for nothing.
-            2..5 if self.controller == Place::Here => {
+            3..6 if self.controller == Place::Here => {
                 let hour = self.chance.of(&[1, -1]);
                 let right = Step::Clock(SignedDuration::ZERO);
                 self.lasting(Step::Clock(SignedDuration::from_hours(hour)), right)
             }
             _ => self.lasting(Step::FreezeWatches, Step::ThawWatches),
         }
+    }
+
+    /// A role does nothing for a while. While that is the controller, a node becomes another one.
+    fn without(&mut self, who: Who, step: Step, end: Step) -> Step {
+        if who == Who::Gate {
+            return self.lasting(step, end);
+        }
+        for _ in 0..2 {
+            let node = self.a_node();
+            self.later((1, 4), Step::Reboot(node));
+            self.trap(KNOWN, node);
+            self.trap(LONG, node);
+        }
+        let lasts = self.chance.of(&[KNOWN, KNOWN, LONG]);
+        self.later(lasts, end);
+        step
     }
 }
 

@@ -96,6 +96,14 @@ impl Roles {
         }
     }
 
+    /// Where a role runs in this leg.
+    pub const fn place(&self, who: Who) -> Place {
+        match who {
+            Who::Controller => self.controller.place,
+            Who::Gate => self.gate.place,
+        }
+    }
+
     /// Begins a leg: whatever runs ends, and both start anew.
     pub async fn leg(&mut self, world: &World, places: [(Who, Place); 2]) -> anyhow::Result<()> {
         self.thaw_watches();

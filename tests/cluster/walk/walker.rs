@@ -39,6 +39,8 @@ pub struct Walker {
     offset: SignedDuration,
     /// When it was moved, and how far off it was then.
     pub clock: Vec<(Timestamp, SignedDuration)>,
+    /// The same of the gate's: it has its own where it is a process of its own.
+    pub gate_clock: Vec<(Timestamp, SignedDuration)>,
     /// What was done, and when.
     pub done: Vec<(Timestamp, Step)>,
     /// Nobody moves it.
@@ -69,6 +71,7 @@ impl Walker {
             machines: Machines::new(&world).await?,
             offset: SignedDuration::ZERO,
             clock: Vec::new(),
+            gate_clock: Vec::new(),
             done: Vec::new(),
             real: Clock::system(),
             world,
@@ -148,7 +151,11 @@ impl Walker {
         if offset != self.offset {
             self.world.clock.shift(offset - self.offset);
             self.offset = offset;
-            self.clock.push((self.real.wall(), offset));
+            let step = (self.real.wall(), offset);
+            self.clock.push(step);
+            if self.roles.place(Who::Gate) == Place::Here {
+                self.gate_clock.push(step);
+            }
         }
     }
 

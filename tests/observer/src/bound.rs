@@ -130,11 +130,11 @@ fn flaw<'a>(
     }
 }
 
-/// How old an answer was when a request came in, at the least: from question to request on Trustpool's
-/// clock; but a clock that was set back lengthens nothing, so at least from answer to request in real
+/// How old an answer was when a request came in, at the least: from question to request on the
+/// clocks of those who asked and decided; but a clock that was set back lengthens nothing, so at least from answer to request in real
 /// time.
 fn age(answer: &Answer, at: Span, run: &Run<'_>) -> SignedDuration {
-    let shown = run.facts.clock.earliest(at.received);
+    let shown = run.facts.gate_clock.earliest(at.received);
     let simulated = shown.duration_since(answer.asked_simulated);
     simulated.max(at.received.duration_since(answer.answered))
 }

@@ -30,7 +30,7 @@ impl Clock {
         Self { steps }
     }
 
-    /// The earliest time that Trustpool's clock may have shown at a real time: a step may have happened
+    /// The earliest time that the clock may have shown at a real time: a step may have happened
     /// up to one second sooner or later than noted.
     pub(crate) fn earliest(&self, real: Timestamp) -> Timestamp {
         let (since, until) = (add(real, -SLACK), add(real, SLACK));

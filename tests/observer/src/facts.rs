@@ -20,8 +20,10 @@ pub struct Facts {
     pub validity: SignedDuration,
     /// The users that Trustpool runs as, as audit events name them.
     pub accounts: BTreeSet<String>,
-    /// How far the clock of Trustpool and the simulator was from the API server's, and when.
+    /// How far the clock of the simulator, and of the role that writes, was from the API server's, and when.
     pub clock: Clock,
+    /// The same of the role that answers: how old an answer is it tells by its own.
+    pub gate_clock: Clock,
     /// When the role that writes was dead or frozen: an answer of the service that ended then may never
     /// have been read, and what it writes afterwards may follow from what was so before.
     pub controller_gaps: Gaps,
@@ -37,6 +39,7 @@ impl Facts {
             validity,
             accounts: accounts.into_iter().collect(),
             clock: Clock::default(),
+            gate_clock: Clock::default(),
             controller_gaps: Gaps::default(),
             gate_gaps: Gaps::default(),
         }

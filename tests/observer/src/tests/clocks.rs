@@ -66,3 +66,16 @@ fn evidence_on_a_clock_set_back_is_in_the_order_of_the_journal() {
         ],
     );
 }
+
+#[test]
+fn a_gate_with_a_clock_of_its_own_counts_by_that() {
+    let mut run = Run::bound(30_000);
+    run.clock = vec![(at(20_000), HOUR)];
+    run.gate_clock_is_right = true;
+    run.is_right();
+
+    let mut run = Run::bound(10_000 + 61_001);
+    run.clock = vec![(at(20_000), -HOUR)];
+    run.gate_clock_is_right = true;
+    run.is_wrong(Bound, &["was 61.001 s old"]);
+}

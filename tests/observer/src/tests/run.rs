@@ -26,6 +26,8 @@ pub(super) struct Run {
     pub(super) lines: Vec<Value>,
     pub(super) journal: Vec<Entry>,
     pub(super) clock: Vec<(Timestamp, SignedDuration)>,
+    /// The role that answers has a clock that nobody moves.
+    pub(super) gate_clock_is_right: bool,
     pub(super) controller_gaps: Gaps,
     pub(super) gate_gaps: Gaps,
     version: u64,
@@ -227,6 +229,9 @@ impl Run {
     pub(super) fn facts(&self) -> Facts {
         let mut facts = Facts::new(VALIDITY, [OURS.to_owned()]);
         facts.clock = Clock::shifted(self.clock.clone());
+        if !self.gate_clock_is_right {
+            facts.gate_clock = facts.clock.clone();
+        }
         facts.controller_gaps = self.controller_gaps.clone();
         facts.gate_gaps = self.gate_gaps.clone();
         facts

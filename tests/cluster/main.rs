@@ -18,6 +18,8 @@ mod attest_lies;
 #[cfg(test)]
 mod attest_outage;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod crds;
 #[cfg(test)]
 mod filter;

@@ -35,7 +35,7 @@ async fn covered() -> anyhow::Result<World> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_trustpool_is_down_strict_is_shut_open_is_open_and_nobody_else_notices() {
+async fn invariant_3_while_trustpool_is_down_strict_is_shut_open_is_open_and_nobody_else_notices() {
     let _slot = Slot::take().await.unwrap();
     let mut world = covered().await.unwrap();
     world.trustpool.take().unwrap().stop().await.unwrap();

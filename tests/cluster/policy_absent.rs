@@ -22,7 +22,7 @@ const VALIDATING: [&str; 4] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn policies_without_definitions_hold_up_nobody() {
+async fn invariant_3_policies_without_definitions_hold_up_nobody() {
     let _slot = Slot::take().await.unwrap();
     let plane = ControlPlane::builder().start().await.unwrap();
     let client = plane.client().await.unwrap();

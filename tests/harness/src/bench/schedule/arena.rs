@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::ensure;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
-use kube::Client;
 use kube::api::{Api, ListParams, PostParams};
+use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 use trustpool::api::keys;
 
 use crate::bench::cluster::binary;
@@ -28,6 +29,12 @@ pub const START: Duration = Duration::from_secs(60);
 
 /// How long the first attestation of every node may take.
 const ATTESTED: Duration = Duration::from_secs(280);
+
+/// How long after a change nothing is begun: caches are filled, policies compiled.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// How often to look at every node meanwhile.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// The policies that route pods to an extender.
 const ROUTE: &str = "optional/extender.yaml";
@@ -99,6 +106,7 @@ impl Arena {
             self.add(wanted).await?;
         }
         self.installed = wanted;
+        sleep(SETTLE).await;
         Ok(())
     }
 
@@ -152,16 +160,27 @@ impl Arena {
         self.world.nodes.create_all(&nodes).await?;
         self.play(count, "0s").await?;
         self.install(Installed::GatesAndExtender).await?;
+        self.marked(count).await?;
+        self.play(count, BATCH).await
+    }
+
+    /// Waits until every node has its label, and the condition that follows: writing it is no part of
+    /// any sample.
+    async fn marked(&self, count: usize) -> anyhow::Result<()> {
         let nodes: Api<Node> = Api::all(self.admin());
-        let labelled = format!("{} in (trusted,untrusted)", keys::TRUST);
-        let labelled = ListParams::default().labels(&labelled);
-        eventually(ATTESTED, "every node is labelled", async || {
-            let marked = nodes.list_metadata(&labelled).await?.items.len();
+        let is_marked = |node: &Node| {
+            let conditions = node.status.iter().flat_map(|status| &status.conditions);
+            let mut types = conditions.flatten().map(|condition| &condition.type_);
+            node.labels().contains_key(keys::TRUST) && types.any(|it| it == keys::TRUSTED_CONDITION)
+        };
+        eventually(ATTESTED, "every node is marked", async || {
+            sleep(LOOK).await;
+            let nodes = nodes.list(&ListParams::default()).await?;
+            let marked = nodes.iter().filter(|node| is_marked(node)).count();
             ensure!(marked == count, "{marked} of {count} are");
             Ok(())
         })
-        .await?;
-        self.play(count, BATCH).await
+        .await
     }
 
     /// Has the service say of every other host that it is trusted, after so long.

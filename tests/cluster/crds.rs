@@ -177,6 +177,7 @@ async fn a_pool_has_its_defaults(client: &Client) -> anyhow::Result<()> {
         "onUntrusted": {"taint": "NoSchedule"},
         "onUnknown": {"label": "Keep", "taint": "None"},
         "breaker": {"maxUntrusted": "20%"},
+        "startupTaint": false,
         "dryRun": false,
         "paused": false,
     });

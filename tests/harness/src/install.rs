@@ -37,12 +37,13 @@ pub struct Users {
 pub const NAMESPACE: &str = "trustpool-system";
 
 /// The admission policies, in `manifests`.
-pub const POLICIES: [&str; 6] = [
+pub const POLICIES: [&str; 7] = [
     "mutating-nodes.yaml",
     "mutating-pods.yaml",
     "namespaces.yaml",
     "nodes.yaml",
     "pods.yaml",
+    "service.yaml",
     "warnings.yaml",
 ];
 

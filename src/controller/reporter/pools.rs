@@ -16,8 +16,9 @@ use crate::controller::status::Tale;
 use crate::domain::{Now, PoolName};
 use crate::telemetry::Chain;
 
-/// How often it is written though nothing changed: somebody may have changed it.
-const AGAIN: Duration = Duration::from_mins(10);
+/// How often it is applied though nothing changed: somebody may have changed or deleted it. The API server
+/// stores nothing for what is there already.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// Who writes it (`metadata.managedFields`).
 const MANAGER: &str = "trustpool";

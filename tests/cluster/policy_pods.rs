@@ -45,7 +45,7 @@ async fn refusals_name_the_place_and_the_value(client: &Client) -> anyhow::Resul
         "labels": {keys::REQUIRE_POOL: "b"}});
     let no_pool = json!({"annotations": {keys::REQUIRE: "trusted", keys::REQUIRE_POOL: "No Pool"}});
     let nothing = json!({});
-    let table: [(&str, Value, &Value, &[&str]); 8] = [
+    let table: [(&str, Value, &Value, &[&str]); 11] = [
         (
             "plain",
             annotated("yes"),
@@ -91,6 +91,25 @@ async fn refusals_name_the_place_and_the_value(client: &Client) -> anyhow::Resul
             json!({"annotations": {keys::REQUIRE_POOL: "q"}}),
             &nothing,
             &["`p`", "`q`"],
+        ),
+        // What YAML makes of `|`, and what no message has room for.
+        (
+            "plain",
+            annotated("trusted\n"),
+            &nothing,
+            &["annotation trustpool.dev/require", "no line break"],
+        ),
+        (
+            "plain",
+            annotated(&"x".repeat(100_000)),
+            &nothing,
+            &["annotation trustpool.dev/require", "far too long"],
+        ),
+        (
+            "asks",
+            json!({"annotations": {keys::REQUIRE_POOL: "gold\n"}}),
+            &nothing,
+            &["annotation trustpool.dev/pool", "no line break"],
         ),
     ];
     for (namespace, metadata, spec, words) in table {

@@ -112,7 +112,7 @@ impl Bind {
             rules,
             pods: Pods::new(client),
             metrics,
-            intake: Intake::default(),
+            intake: Intake::of_reviews(),
         }
     }
 

@@ -21,6 +21,20 @@ pub const LARGE: usize = 256 << 20;
 /// Small bodies at a time. A scheduler asks for one pod at a time.
 const SMALL_AT_ONCE: usize = 32;
 
+/// A review of a Binding up to this long is small: kube-scheduler's is 2 kB. What whoever may create Bindings
+/// writes into one makes it larger, and waits for others of that kind alone.
+const SMALL_REVIEW: usize = 64 << 10;
+
+/// The longest review: the API server takes objects of 3 MiB, and JSON may spell each byte with six.
+const LARGE_REVIEW: usize = 32 << 20;
+
+/// Small reviews at a time: as many as there may be connections, so that clients that stall hold up nobody
+/// else's. They make 16 MiB.
+const REVIEWS_AT_ONCE: usize = 256;
+
+/// How long a review may take to arrive: by then the API server has given up.
+const REVIEW_DEADLINE: Duration = Duration::from_secs(2);
+
 /// How long a request waits for those before it. kube-scheduler is idle meanwhile, and asks again
 /// after 1 to 10 s.
 const WAIT: Duration = Duration::from_secs(1);
@@ -38,8 +52,8 @@ pub enum Error {
     #[error("the request's body broke off")]
     Lost(#[source] axum::Error),
     /// The client stalls.
-    #[error("the request's body took longer than {} s to arrive", DEADLINE.as_secs())]
-    Slow,
+    #[error("the request's body took longer than {} s to arrive", .0.as_secs())]
+    Slow(Duration),
     /// The body does not end in time.
     #[error("the request's body is longer than {0} bytes")]
     TooLarge(usize),
@@ -51,7 +65,7 @@ impl Error {
         match self {
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Lost(_) => StatusCode::BAD_REQUEST,
-            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::Slow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }
@@ -62,6 +76,7 @@ impl Error {
 pub struct Intake {
     small: Class,
     large: Class,
+    deadline: Duration,
 }
 
 /// Bodies up to a length, of which so many may be held in memory.
@@ -90,10 +105,20 @@ impl Default for Intake {
 }
 
 impl Intake {
+    /// For reviews of Bindings. Whoever reaches the port may send some: they are small, many and quick.
+    pub fn of_reviews() -> Self {
+        Self {
+            small: Class::new(SMALL_REVIEW, REVIEWS_AT_ONCE),
+            large: Class::new(LARGE_REVIEW, 1),
+            deadline: REVIEW_DEADLINE,
+        }
+    }
+
     fn new(small: usize, large: usize) -> Self {
         Self {
             small: Class::new(small, SMALL_AT_ONCE),
             large: Class::new(large, 1),
+            deadline: DEADLINE,
         }
     }
 
@@ -114,9 +139,9 @@ impl Intake {
             _ => &self.small,
         };
         let place = class.place().await?;
-        match timeout(DEADLINE, self.collect(body, length, place)).await {
+        match timeout(self.deadline, self.collect(body, length, place)).await {
             Ok(read) => read,
-            Err(_) => Err(Error::Slow),
+            Err(_) => Err(Error::Slow(self.deadline)),
         }
     }
 
@@ -262,9 +287,45 @@ mod tests {
 
         let read = intake.read(stalled("12345")).await;
 
-        assert!(matches!(read, Err(Error::Slow)), "{read:?}");
+        assert!(matches!(read, Err(Error::Slow(_))), "{read:?}");
         assert_eq!(started.elapsed(), DEADLINE);
         assert_eq!(intake.read(Body::from("12345")).await.unwrap(), "12345");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_that_stall_hold_up_no_review() {
+        let intake = Intake::of_reviews();
+        let stalling = futures::future::join_all((1..REVIEWS_AT_ONCE).map(async |_| {
+            let read = intake.read(stalled("{")).await;
+            assert!(
+                matches!(read, Err(Error::Slow(REVIEW_DEADLINE))),
+                "{read:?}"
+            );
+        }));
+        let good = async {
+            tokio::task::yield_now().await;
+            let started = Instant::now();
+            assert_eq!(intake.read(Body::from("{}")).await.unwrap(), "{}");
+            assert_eq!(started.elapsed(), Duration::ZERO);
+        };
+
+        tokio::join!(stalling, good);
+    }
+
+    #[tokio::test]
+    async fn no_review_takes_more_memory_than_one_can_be_long() {
+        let intake = Intake::of_reviews();
+        let longest = vec![b'x'; LARGE_REVIEW];
+        assert!(intake.read(Body::from(longest.clone())).await.is_ok());
+
+        let read = intake
+            .read(Body::from([longest, vec![b'x']].concat()))
+            .await;
+
+        assert!(
+            matches!(read, Err(Error::TooLarge(LARGE_REVIEW))),
+            "{read:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -258,24 +258,6 @@ fn a_requirement_is_not_removed_or_changed_while_its_pod_is_pending() {
 }
 
 #[test]
-fn a_requirement_stripped_by_whoever_no_policy_stops_is_still_in_the_selector() {
-    attack(async |world| {
-        let mut selects = silent("stripped");
-        selects["spec"]["nodeSelector"] = json!({keys::TRUST: "trusted"});
-        // As if annotation and label had been taken off: the gate is asked with the selector alone.
-        let pod = create(world, "strict", selects).await?;
-        ensure!(
-            pod.annotations().contains_key(keys::REQUIRE),
-            "written by the policy"
-        );
-        refused(
-            bind(world, "strict", "stripped", "bad").await,
-            &["will not do"],
-        )
-    });
-}
-
-#[test]
 fn a_pod_created_again_under_the_same_name_does_not_get_the_place() {
     attack(async |world| {
         let first = create(world, "strict", silent("twin")).await?;

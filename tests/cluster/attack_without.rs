@@ -128,6 +128,31 @@ async fn without_the_mutating_policy_or_its_binding_a_pod_that_asks_is_refused_n
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_requirement_stripped_by_whoever_no_policy_stops_is_still_in_the_selector() {
+    let _slot = Slot::take().await.unwrap();
+    let world = covered().await.unwrap();
+    create(&world, "strict", waits("stripped")).await.unwrap();
+    let policy = "pods-update.trustpool.dev";
+    let gone = ["delete", "validatingadmissionpolicybinding", policy];
+    world.plane.kubectl(&gone).await.unwrap();
+    let pods: Api<Pod> = Api::namespaced(world.client.clone(), "strict");
+    let bare = json!({"metadata": {"annotations": null, "labels": null}});
+    eventually(SOON, "annotation and label are gone", async || {
+        let params = kube::api::PatchParams::default();
+        let patch = kube::api::Patch::Merge(&bare);
+        let pod = pods.patch("stripped", &params, &patch).await?;
+        ensure!(pod.metadata.annotations.is_none() && pod.metadata.labels.is_none());
+        Ok(())
+    })
+    .await
+    .unwrap();
+
+    let outcome = bind(&world, "strict", "stripped", "bad").await;
+    refused(outcome, &["asks for a trusted node", "`bad` will not do"]).unwrap();
+    bind(&world, "strict", "stripped", "good").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gate_with_a_certificate_of_another_ca_is_not_believed() {
     let _slot = Slot::take().await.unwrap();
     let world = covered().await.unwrap();

@@ -220,8 +220,14 @@ impl Expected {
         if added.resource && !routes.contains(&true) {
             routes[0] = true;
         }
+        // A label that a pod brings is never changed, so that it may contradict the rule.
+        let admitted = match Requirement::under(&rule, &after) {
+            Requirement::Nothing => true,
+            Requirement::Trusted { .. } => after.label == Some("trusted"),
+            Requirement::Unknown => false,
+        };
         Self {
-            admitted: Requirement::under(&rule, &after) != Requirement::Unknown,
+            admitted,
             carried: [
                 map([
                     (keys::REQUIRE, after.annotation),

@@ -1,6 +1,7 @@
 //! What a namespace may say about trust, and who may take it back.
 
-use trustpool_harness::Slot;
+use trustpool_harness::install::project;
+use trustpool_harness::{SOON, Slot, eventually};
 
 use crate::policy::{policed, refused, user};
 
@@ -107,6 +108,65 @@ async fn a_rule_is_legal_when_it_is_written_and_taken_back_by_whoever_may_relax(
             .unwrap();
     }
     through_every_door(&plane, &owner).await.unwrap();
+    what_is_empty_is_not_absent(&plane, &owner).await.unwrap();
+}
+
+/// A label from before the policies counts as the stricter one, empty or not.
+async fn what_is_empty_is_not_absent(
+    plane: &trustpool_harness::ControlPlane,
+    owner: &trustpool_harness::Identity,
+) -> anyhow::Result<()> {
+    let policy = [
+        "validatingadmissionpolicybinding",
+        "namespaces.trustpool.dev",
+    ];
+    plane.kubectl(&["delete", policy[0], policy[1]]).await?;
+    plane.create_namespace("early").await?;
+    let empty = [
+        "trustpool.dev/require=",
+        "trustpool.dev/gate=",
+        "trustpool.dev/pool=",
+    ];
+    eventually(SOON, "labels are empty", async || {
+        let label = [&["label", "--overwrite", "namespace", "early"][..], &empty].concat();
+        plane.kubectl(&label).await.map(drop)
+    })
+    .await?;
+    plane.apply(&project("manifests/namespaces.yaml")).await?;
+    eventually(SOON, "the policy is back", async || {
+        let illegal = [
+            "label",
+            "--dry-run=server",
+            "namespace",
+            "plain",
+            "trustpool.dev/gate=x",
+        ];
+        refused(plane, owner, &illegal, &["must be `strict`"]).await
+    })
+    .await?;
+    for off in [
+        "trustpool.dev/require-",
+        "trustpool.dev/gate-",
+        "trustpool.dev/pool-",
+        "trustpool.dev/require=audit",
+    ] {
+        let label = [
+            "label",
+            "--overwrite",
+            "--dry-run=server",
+            "namespace",
+            "early",
+            off,
+        ];
+        refused(
+            plane,
+            owner,
+            &label,
+            &["`relax` on trustpools.trustpool.dev"],
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 /// `namespaces/status` and `namespaces/finalize` take labels as well.

@@ -237,7 +237,7 @@ async fn what_is_of_others_is_theirs(
     plane: &ControlPlane,
     operator: &Identity,
 ) -> anyhow::Result<()> {
-    let more: [&[&str]; 7] = [
+    let more: [&[&str]; 8] = [
         &["label", "node", "n1", "example.com/a=b"],
         &[
             "label",
@@ -253,6 +253,13 @@ async fn what_is_of_others_is_theirs(
             "node",
             "n1",
             "trustpool.dev/not-trusted=x:NoExecute",
+        ],
+        // Trustpool has no such taint and would never take it off.
+        &[
+            "taint",
+            "node",
+            "n1",
+            "trustpool.dev/not-trusted:NoExecute-",
         ],
         &[
             "patch",

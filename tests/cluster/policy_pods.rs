@@ -45,7 +45,7 @@ async fn refusals_name_the_place_and_the_value(client: &Client) -> anyhow::Resul
         "labels": {keys::REQUIRE_POOL: "b"}});
     let no_pool = json!({"annotations": {keys::REQUIRE: "trusted", keys::REQUIRE_POOL: "No Pool"}});
     let nothing = json!({});
-    let table: [(&str, Value, &Value, &[&str]); 8] = [
+    let table: [(&str, Value, &Value, &[&str]); 13] = [
         (
             "plain",
             annotated("yes"),
@@ -91,6 +91,38 @@ async fn refusals_name_the_place_and_the_value(client: &Client) -> anyhow::Resul
             json!({"annotations": {keys::REQUIRE_POOL: "q"}}),
             &nothing,
             &["`p`", "`q`"],
+        ),
+        // Were the label changed, a ReplicaSet that selects by it would make pods without end.
+        (
+            "asks",
+            json!({"labels": {keys::REQUIRE: "audit"}}),
+            &nothing,
+            &["annotation or label trustpool.dev/require says `audit`"],
+        ),
+        (
+            "plain",
+            json!({"labels": {keys::REQUIRE: "audit"}, "annotations": {keys::REQUIRE: "trusted"}}),
+            &nothing,
+            &["annotation or label trustpool.dev/require says `audit`"],
+        ),
+        // What YAML makes of `|`, and what no message has room for.
+        (
+            "plain",
+            annotated("trusted\n"),
+            &nothing,
+            &["annotation trustpool.dev/require", "no line break"],
+        ),
+        (
+            "plain",
+            annotated(&"x".repeat(100_000)),
+            &nothing,
+            &["annotation trustpool.dev/require", "far too long"],
+        ),
+        (
+            "asks",
+            json!({"annotations": {keys::REQUIRE_POOL: "gold\n"}}),
+            &nothing,
+            &["annotation trustpool.dev/pool", "no line break"],
         ),
     ];
     for (namespace, metadata, spec, words) in table {
@@ -150,11 +182,7 @@ async fn a_pod_that_does_not_ask_is_left_as_it_is(
 }
 
 async fn a_rule_cannot_be_opted_out_of(client: &Client) -> anyhow::Result<()> {
-    for metadata in [
-        json!({}),
-        annotated("audit"),
-        json!({"labels": {keys::REQUIRE: "audit"}}),
-    ] {
+    for metadata in [json!({}), annotated("audit")] {
         let made: Pod = try_out(client, Some("asks"), pod(metadata, json!({}))).await?;
         for map in carried(&made) {
             ensure!(map.values().any(|value| value == "trusted"), "{map:?}");

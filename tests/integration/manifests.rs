@@ -328,22 +328,23 @@ fn matches(webhook: &Value, labels: &Labels<'_>) -> bool {
 }
 
 #[test]
-fn each_namespace_has_one_webhook_at_most_and_what_is_misspelt_the_stricter() {
-    let table = [
-        (None, None, None),
-        (None, Some("strict"), Some("strict")),
-        (None, Some("open"), Some("open")),
-        (None, Some("Strict"), Some("strict")),
-        (None, Some(""), Some("strict")),
-        (Some("trusted"), None, Some("required")),
-        (Some("trusted"), Some("strict"), Some("required")),
-        (Some("trusted"), Some("oepn"), Some("required")),
-        (Some("trusted"), Some("open"), Some("open")),
-        (Some("audit"), None, Some("audit")),
-        (Some("audit"), Some("strict"), Some("strict")),
-        (Some("audit"), Some("open"), Some("open")),
-        (Some("yes"), None, None),
-        (Some("yes"), Some("strict"), Some("strict")),
+fn each_namespace_has_one_webhook_at_most_but_for_what_is_misspelt_which_has_the_stricter() {
+    let table: [(_, _, &[&str]); 15] = [
+        (None, None, &[]),
+        (None, Some("strict"), &["strict"]),
+        (None, Some("open"), &["open"]),
+        (None, Some("Strict"), &["strict"]),
+        (None, Some(""), &["strict"]),
+        (Some("trusted"), None, &["required"]),
+        (Some("trusted"), Some("strict"), &["required"]),
+        (Some("trusted"), Some("oepn"), &["required"]),
+        (Some("trusted"), Some("open"), &["open"]),
+        (Some("audit"), None, &["audit"]),
+        (Some("audit"), Some("strict"), &["strict"]),
+        (Some("audit"), Some("open"), &["open"]),
+        (Some("Trusted"), None, &["required"]),
+        (Some(""), None, &["required"]),
+        (Some("yes"), Some("strict"), &["required", "strict"]),
     ];
     for (require, gate, expected) in table {
         let labels = [(keys::REQUIRE, require), ("trustpool.dev/gate", gate)];

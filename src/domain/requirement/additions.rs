@@ -20,8 +20,9 @@ pub struct Additions<'a> {
     pub resource: bool,
 }
 
-/// What a pod with `words` gets in a namespace with `rule`. Words that are wrong stay, to be refused; of two
-/// that differ, `trusted` replaces `audit`. Nothing is added twice.
+/// What a pod with `words` gets in a namespace with `rule`. Words that are wrong stay, to be refused; in the
+/// annotation, `trusted` replaces `audit`. No label is changed: a controller may select its pods by it, and would
+/// make others without end. Nothing is added twice.
 #[must_use]
 pub fn additions<'a>(words: &Words<'a>, rule: &Rule<'a>) -> Additions<'a> {
     let says = [words.annotation, words.label, words.selector];
@@ -51,7 +52,7 @@ fn asked<'a>(words: &Words<'a>, rule: &Rule<'a>) -> Additions<'a> {
     Additions {
         annotation: silent(words.annotation).then_some(TRUSTED),
         annotation_pool: missing(words.annotation_pool),
-        label: silent(words.label).then_some(TRUSTED),
+        label: words.label.is_none().then_some(TRUSTED),
         selector: words.selector.is_none().then_some(TRUSTED),
         selector_pool: missing(words.selector_pool),
         resource: true,

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::ObjectMeta;
 use kube::{Api, Client, Resource};
 use moka::sync::Cache;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -86,6 +87,8 @@ pub struct Asks {
 struct Spec {
     #[serde(default)]
     node_selector: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    scheduling_gates: Option<Vec<IgnoredAny>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -113,6 +116,14 @@ fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D:
 }
 
 impl Asks {
+    /// Says whether what the pod says can change no more.
+    fn is_settled(&self) -> bool {
+        self.spec
+            .scheduling_gates
+            .as_ref()
+            .is_none_or(Vec::is_empty)
+    }
+
     /// What the pod says.
     #[must_use]
     pub fn words(&self) -> Words<'_> {
@@ -137,7 +148,8 @@ fn value<'a>(map: Option<&'a BTreeMap<String, String>>, key: &str) -> Option<&'a
 
 /// Asks the API server about pods, and remembers by UID those that ask for trust.
 ///
-/// Nothing else is ever remembered: a wrong "asks" could hold up a pod, a wrong "does not ask" could place one.
+/// Nothing else is ever remembered: a wrong "asks" could hold up a pod, a wrong "does not ask" could place one. Nor
+/// is one that has scheduling gates: so long, its nodeSelector may still be given a pool.
 /// Only what the API server said about that UID gets in.
 pub struct Pods {
     client: Client,
@@ -185,7 +197,7 @@ impl Pods {
             return Err(Unlearnt::OtherUid);
         }
         let asks = Arc::new(asks);
-        if Requirement::read(&asks.words()) != Requirement::Nothing {
+        if asks.is_settled() && Requirement::read(&asks.words()) != Requirement::Nothing {
             self.asking.insert(subject.uid.clone(), Arc::clone(&asks));
         }
         Ok(asks)

@@ -65,6 +65,22 @@ fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D:
     })
 }
 
+/// The longest name or UID of anything. What is longer is none, and names nothing that is known.
+const LONGEST: usize = 253;
+
+/// Makes of what a stranger may have written something that can stand in a message and in a log: it is cut where
+/// no name is so long, and does not break the line.
+fn legible(mut name: String) -> String {
+    if let Some((end, _)) = name.char_indices().nth(LONGEST) {
+        name.truncate(end);
+        name.push('…');
+    }
+    if name.contains(char::is_control) {
+        name = name.replace(char::is_control, "\u{fffd}");
+    }
+    name
+}
+
 /// Which pod is to be bound to which node.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Subject {
@@ -104,11 +120,11 @@ impl Review {
             review.try_into().map_err(|_| Unreadable::NoRequest)?;
         let binding = request.object.clone().unwrap_or_default();
         let subject = Subject {
-            namespace: request.namespace.clone().unwrap_or_default(),
+            namespace: legible(request.namespace.clone().unwrap_or_default()),
             // A POST to `bindings` names the pod in the object alone.
-            pod: binding.metadata.name.unwrap_or_default(),
-            uid: binding.metadata.uid.unwrap_or_default(),
-            node: binding.target.name,
+            pod: legible(binding.metadata.name.unwrap_or_default()),
+            uid: legible(binding.metadata.uid.unwrap_or_default()),
+            node: legible(binding.target.name),
         };
         Ok(Self { subject, request })
     }

@@ -296,6 +296,34 @@ async fn only_pods_that_ask_are_remembered() {
     assert!(!world.ask("strict", "silent", "1", "bad").await.0);
 }
 
+/// A gated pod may still be given a nodeSelector: the pool that it will ask for.
+#[tokio::test]
+async fn a_pod_that_is_held_back_by_a_scheduling_gate_is_not_remembered() {
+    let mut gated = asking("1");
+    gated["spec"]["schedulingGates"] = json!([{"name": "example.com/later"}]);
+    let world = World::new(&[("gated", gated)]);
+    for _ in 0..2 {
+        assert!(!world.ask("strict", "gated", "1", "bad").await.0);
+    }
+    assert_eq!(world.asked(), 2);
+}
+
+#[tokio::test]
+async fn what_is_no_name_is_cut_and_breaks_no_line() {
+    let world = World::new(&[("asks", asking("1"))]);
+    let long = "n".repeat(100_000);
+    for node in [long.as_str(), "good\n2026-01-01 INFO all is well \u{1b}[2J"] {
+        let (allowed, message, notes) = world.ask("strict", "asks", "1", node).await;
+        assert!(!allowed && message.len() < 1_000, "{}", message.len());
+        assert!(!message.contains(char::is_control), "{message}");
+        assert!(notes["node"].as_str().unwrap().len() < 300);
+    }
+    for (pod, uid) in [(long.as_str(), "2"), ("asks", long.as_str())] {
+        let (allowed, message, _) = world.ask("strict", pod, uid, "good").await;
+        assert!(!allowed && message.len() < 1_000, "{}", message.len());
+    }
+}
+
 #[tokio::test]
 async fn the_rule_of_the_namespace_holds_and_pins_the_pool() {
     let world = World::new(&[("silent", silent("2")), ("asks", asking("1"))]);

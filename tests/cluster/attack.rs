@@ -58,7 +58,11 @@ fn stage() -> Arc<Stage> {
 async fn set() -> anyhow::Result<(Slot, World)> {
     let slot = Slot::take().await?;
     // So that no attack on one node holds back what is done about another's.
-    let pool = json!({"breaker": {"maxUntrusted": "100%"}, "trustAgain": {"verdicts": 1}});
+    let pool = json!({
+        "breaker": {"maxUntrusted": "100%"},
+        "refresh": {"minInterval": "1s"},
+        "trustAgain": {"verdicts": 1},
+    });
     let world = Setup::default().scheduler().pool(pool).start().await?;
     trusted_nodes(&world, &["good"]).await?;
     world.node("bad", "untrusted").await?;

@@ -162,3 +162,37 @@ pub fn breakers(snapshot: &Snapshot, setup: &Setup) -> HashMap<PoolName, Breaker
     };
     counts.into_iter().filter_map(breaker).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Carried, Node, fixtures};
+
+    #[test]
+    fn the_taint_of_a_new_node_stays_where_a_pool_that_cannot_be_read_may_want_it() {
+        let carried = Carried {
+            unattested: true,
+            ..Carried::default()
+        };
+        let node = Tracked {
+            node: Node {
+                carried,
+                ..fixtures::node()
+            },
+            version: "1".to_owned(),
+            taints: Vec::new(),
+        };
+        for (unreadable, lifted) in [(vec![], true), (vec!["p".into()], false)] {
+            let setup = Setup {
+                unreadable,
+                ..Setup::default()
+            };
+            let mut rules = Rules::default();
+            rules.follow_setup(&Arc::new(setup));
+
+            let change = rules.change(&Record::default(), None, &node);
+
+            assert_eq!(change.lift, lifted);
+        }
+    }
+}

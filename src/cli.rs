@@ -46,11 +46,14 @@ impl Cli {
     /// It could not be done; the chain says why.
     pub async fn run(self) -> anyhow::Result<()> {
         match self.command {
-            Command::Controller(controller) => controller.run().await,
+            Command::Controller(it) => it.process.run(Some(it.controller.config()), None).await,
             Command::Crds(Crds { dir: None }) => print_crds(),
             Command::Crds(Crds { dir: Some(dir) }) => write_crds(&dir),
-            Command::Gate(gate) => gate.run().await,
-            Command::Run(run) => run.run().await,
+            Command::Gate(it) => it.process.run(None, Some(it.gate.config())).await,
+            Command::Run(it) => {
+                let (controller, gate) = (it.controller.config(), it.gate.config());
+                it.process.run(Some(controller), Some(gate)).await
+            }
         }
     }
 }

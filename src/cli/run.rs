@@ -29,9 +29,9 @@ use crate::telemetry::{self, Colour, Format};
   kubectl get attestationservices,trustpools,nodetrusts")]
 pub struct Controller {
     #[command(flatten)]
-    process: Process,
+    pub(super) process: Process,
     #[command(flatten)]
-    controller: ControllerArgs,
+    pub(super) controller: ControllerArgs,
 }
 
 /// Answer kube-scheduler and the API server: the role that only reads.
@@ -44,9 +44,9 @@ pub struct Controller {
   trustpool gate --kubeconfig gate.kubeconfig --bind-listen 0.0.0.0:9471")]
 pub struct Gate {
     #[command(flatten)]
-    process: Process,
+    pub(super) process: Process,
     #[command(flatten)]
-    gate: GateArgs,
+    pub(super) gate: GateArgs,
 }
 
 /// Both roles in one process, for a small cluster.
@@ -58,16 +58,16 @@ pub struct Gate {
   kubectl get attestationservices,trustpools,nodetrusts")]
 pub struct Run {
     #[command(flatten)]
-    process: Process,
+    pub(super) process: Process,
     #[command(flatten)]
-    controller: ControllerArgs,
+    pub(super) controller: ControllerArgs,
     #[command(flatten)]
-    gate: GateArgs,
+    pub(super) gate: GateArgs,
 }
 
 /// What every role is told.
 #[derive(Args, Debug)]
-struct Process {
+pub(super) struct Process {
     /// How to reach the cluster [default: what kubectl would use, or the pod's own account].
     #[arg(long, value_name = "FILE", env = "TRUSTPOOL_KUBECONFIG")]
     kubeconfig: Option<PathBuf>,
@@ -108,7 +108,7 @@ struct Process {
 
 /// What a controller is told.
 #[derive(Args, Debug)]
-struct ControllerArgs {
+pub(super) struct ControllerArgs {
     /// How the API server reaches the bind gate, beside as trustpool-gate.NAMESPACE.svc: DNS names
     /// and IP addresses for its certificate, separated by commas.
     #[arg(
@@ -122,7 +122,7 @@ struct ControllerArgs {
 
 /// What a gate is told.
 #[derive(Args, Debug)]
-struct GateArgs {
+pub(super) struct GateArgs {
     /// Where kube-scheduler asks. A loopback address: there is no TLS here.
     #[arg(
         long,
@@ -166,44 +166,8 @@ enum LogFormat {
     Text,
 }
 
-impl Controller {
-    /// Runs until it is told to stop.
-    ///
-    /// # Errors
-    ///
-    /// It cannot start, or cannot go on.
-    pub async fn run(self) -> anyhow::Result<()> {
-        let controller = self.controller.config();
-        self.process.run(Some(controller), None).await
-    }
-}
-
-impl Gate {
-    /// Runs until it is told to stop.
-    ///
-    /// # Errors
-    ///
-    /// It cannot start, or cannot go on.
-    pub async fn run(self) -> anyhow::Result<()> {
-        self.process.run(None, Some(self.gate.config())).await
-    }
-}
-
-impl Run {
-    /// Runs until it is told to stop.
-    ///
-    /// # Errors
-    ///
-    /// It cannot start, or cannot go on.
-    pub async fn run(self) -> anyhow::Result<()> {
-        let controller = self.controller.config();
-        let gate = self.gate.config();
-        self.process.run(Some(controller), Some(gate)).await
-    }
-}
-
 impl ControllerArgs {
-    fn config(self) -> ControllerConfig {
+    pub(super) fn config(self) -> ControllerConfig {
         ControllerConfig {
             bind_names: self.bind_names,
         }
@@ -211,7 +175,7 @@ impl ControllerArgs {
 }
 
 impl GateArgs {
-    fn config(self) -> GateConfig {
+    pub(super) fn config(self) -> GateConfig {
         let files = self.bind_tls_cert.zip(self.bind_tls_key);
         GateConfig {
             extender_listen: self.extender_listen,
@@ -222,7 +186,12 @@ impl GateArgs {
 }
 
 impl Process {
-    async fn run(
+    /// Runs the roles until it is told to stop.
+    ///
+    /// # Errors
+    ///
+    /// It cannot start, or cannot go on.
+    pub(super) async fn run(
         self,
         controller: Option<ControllerConfig>,
         gate: Option<GateConfig>,

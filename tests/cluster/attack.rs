@@ -15,7 +15,7 @@ use trustpool_harness::{Setup, Slot, World};
 use crate::support::{bind, labelled_namespace, trusted_nodes};
 
 /// The namespaces of the stage, with their labels.
-const NAMESPACES: [(&str, &[&str]); 4] = [
+pub const NAMESPACES: [(&str, &[&str]); 4] = [
     ("open", &["trustpool.dev/gate=open"]),
     ("plain", &[]),
     ("required", &["trustpool.dev/require=trusted"]),

@@ -11,7 +11,7 @@ use trustpool::api::keys;
 use trustpool_harness::install::install_webhook;
 use trustpool_harness::{Authority, SOON, Setup, Slot, World, eventually, free_port};
 
-use crate::attack::{create, refused, silent, unbound, waits};
+use crate::attack::{NAMESPACES, create, refused, silent, unbound, waits};
 use crate::support::{bind, labelled_namespace, trusted_nodes};
 
 /// The API server waits so long for a webhook that does not answer.
@@ -22,13 +22,7 @@ async fn covered() -> anyhow::Result<World> {
     trusted_nodes(&world, &["good"]).await?;
     world.node("bad", "untrusted").await?;
     world.labelled("bad", Some("untrusted")).await?;
-    let namespaces: [(&str, &[&str]); 4] = [
-        ("open", &["trustpool.dev/gate=open"]),
-        ("plain", &[]),
-        ("required", &["trustpool.dev/require=trusted"]),
-        ("strict", &["trustpool.dev/gate=strict"]),
-    ];
-    for (name, labels) in namespaces {
+    for (name, labels) in NAMESPACES {
         labelled_namespace(&world, name, labels).await?;
     }
     Ok(world)

@@ -14,7 +14,9 @@ use trustpool_harness::{
 };
 
 use crate::attack::create;
-use crate::support::{INTERVAL, VALIDITY, labelled_namespace, passing, trusted_nodes, writes};
+use crate::support::{
+    INTERVAL, VALIDITY, labelled_namespace, lands_on, passing, trusted_nodes, writes,
+};
 
 /// kube-scheduler's first back-off: after it, what wakes a pod does so at once.
 const RESTED: Duration = Duration::from_secs(3);
@@ -110,16 +112,6 @@ fn asks(name: &str) -> Value {
         "spec": {"containers": [{"name": "main", "image": "none"}]}})
 }
 
-async fn lands_on(world: &World, pod: &str, node: &str) -> anyhow::Result<()> {
-    let pods: Api<Pod> = Api::namespaced(world.client.clone(), "strict");
-    eventually(SOON * 2, &format!("{pod} is on {node}"), async || {
-        let on = pods.get(pod).await?.spec.and_then(|spec| spec.node_name);
-        ensure!(on.as_deref() == Some(node), "{on:?}");
-        Ok(())
-    })
-    .await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn trust_lost_between_filter_and_bind_is_refused_and_the_pod_goes_elsewhere() {
     let _slot = Slot::take().await.unwrap();
@@ -159,7 +151,7 @@ async fn trust_lost_between_filter_and_bind_is_refused_and_the_pod_goes_elsewher
     })
     .await
     .unwrap();
-    lands_on(world, "between", "b").await.unwrap();
+    lands_on(world, "strict", "between", "b").await.unwrap();
 }
 
 /// kube-scheduler chose a node, and was told no.
@@ -234,7 +226,7 @@ async fn woken(gates: &TwoGates, node: &str, pod: &str) -> anyhow::Result<Signed
         tokio::time::sleep(GLANCE).await;
     }
     gates.proxy.thaw();
-    lands_on(world, pod, node).await?;
+    lands_on(world, "strict", pod, node).await?;
     let log = world.plane.audit();
     let recorded: Vec<Timestamp> = writes(&log, "nodetrusts", "status")?
         .iter()
@@ -284,7 +276,7 @@ async fn a_nominated_node_that_lost_trust_does_not_hold_its_pod_up() {
     create(&world, "strict", all_of_a_node("fills", "low"))
         .await
         .unwrap();
-    lands_on(&world, "fills", "a").await.unwrap();
+    lands_on(&world, "strict", "fills", "a").await.unwrap();
 
     // No kubelet ends the victim, so the pod waits for its place on `a`.
     create(&world, "strict", all_of_a_node("important", "high"))
@@ -296,7 +288,7 @@ async fn a_nominated_node_that_lost_trust_does_not_hold_its_pod_up() {
     world.labelled("a", Some("untrusted")).await.unwrap();
     trusted_nodes(&world, &["b"]).await.unwrap();
 
-    lands_on(&world, "important", "b").await.unwrap();
+    lands_on(&world, "strict", "important", "b").await.unwrap();
     let pods: Api<Pod> = Api::namespaced(world.client.clone(), "strict");
     pods.delete("fills", &DeleteParams::default().grace_period(0))
         .await

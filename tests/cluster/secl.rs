@@ -2,14 +2,12 @@
 //! by attestation, failed open, and is what users compare us with.
 
 use anyhow::{Context as _, ensure};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::Api;
 use serde_json::{Value, json};
 use trustpool::api::keys;
-use trustpool_harness::{NodeBuilder, SOON, Setup, Slot, World, eventually};
+use trustpool_harness::{NodeBuilder, Setup, Slot, World};
 
 use crate::attack::{attack, create, refused, unbound, waits};
-use crate::support::{VALIDITY, bind, filtered, refusals, trusted_nodes};
+use crate::support::{VALIDITY, bind, filtered, lands_on, refusals, trusted_nodes};
 
 /// What the filter says of `node` to a pod that asks.
 pub async fn said(world: &World, node: &str) -> anyhow::Result<String> {
@@ -24,16 +22,6 @@ fn scheduled(name: &str, spec: &Value) -> Value {
     let fields = pod["spec"].as_object_mut().unwrap();
     fields.extend(spec.as_object().cloned().unwrap_or_default());
     pod
-}
-
-async fn lands_on(world: &World, namespace: &str, pod: &str, node: &str) -> anyhow::Result<()> {
-    let pods: Api<Pod> = Api::namespaced(world.client.clone(), namespace);
-    eventually(SOON, &format!("{pod} is on {node}"), async || {
-        let on = pods.get(pod).await?.spec.and_then(|spec| spec.node_name);
-        ensure!(on.as_deref() == Some(node), "{on:?}");
-        Ok(())
-    })
-    .await
 }
 
 /// Node affinity with one requirement on the trust label.

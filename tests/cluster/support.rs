@@ -339,3 +339,14 @@ pub async fn labelled_namespace(world: &World, name: &str, labels: &[&str]) -> a
     }
     Ok(())
 }
+
+/// Waits until a pod is bound to `node`.
+pub async fn lands_on(world: &World, namespace: &str, pod: &str, node: &str) -> anyhow::Result<()> {
+    let pods: Api<Pod> = Api::namespaced(world.client.clone(), namespace);
+    eventually(SOON * 2, &format!("{pod} is on {node}"), async || {
+        let on = pods.get(pod).await?.spec.and_then(|spec| spec.node_name);
+        ensure!(on.as_deref() == Some(node), "{on:?}");
+        Ok(())
+    })
+    .await
+}

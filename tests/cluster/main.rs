@@ -62,6 +62,8 @@ mod policy_absent;
 #[cfg(test)]
 mod policy_additions;
 #[cfg(test)]
+mod policy_mutators;
+#[cfg(test)]
 mod policy_namespaces;
 #[cfg(test)]
 mod policy_nodes;

@@ -188,6 +188,9 @@ async fn trust_gained_wakes_a_pod_that_a_lagging_replica_refused() {
     .await
     .unwrap();
     let world = &gates.world;
+    // Without any node kube-scheduler would try the pods again and again, for longer and longer.
+    world.node("other", "unknown").await.unwrap();
+    world.labelled("other", Some("unknown")).await.unwrap();
     let mut best = SignedDuration::MAX;
     // On a busy machine the gate may be asked so late that what wakes the pod has come before.
     for turn in 0..TURNS {

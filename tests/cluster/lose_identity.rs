@@ -6,7 +6,8 @@ use trustpool::api::keys;
 use trustpool_harness::{NodeBuilder, Readiness, Setup, Slot, World};
 
 use crate::support::{
-    MIN_INTERVAL, all_become, asked_again, filter_says, requested_at, status, trusted_nodes,
+    MIN_INTERVAL, all_become, asked_again, filter_says, passing, requested_at, status,
+    trusted_nodes,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,8 +96,17 @@ async fn a_boot_that_comes_back_is_held_until_accepted(world: &World) -> anyhow:
 
     let accept = json!({"spec": {"accept": hold.since}});
     world.change("nodetrust", "a", accept).await?;
-    world.pass(crate::support::INTERVAL);
-    world.becomes("a", "trusted/Attested").await?;
+    passing(
+        world,
+        crate::support::INTERVAL,
+        "it is accepted",
+        async || {
+            let verdict = world.verdict("a").await?;
+            ensure!(verdict == "trusted/Attested", "it is {verdict}");
+            Ok(())
+        },
+    )
+    .await?;
     ensure!(status(world, "a").await?.hold.is_none());
     world.labelled("a", Some("trusted")).await
 }

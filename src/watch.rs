@@ -25,9 +25,11 @@ pub use mirror::Mirror;
 
 use trimmed::Trimmed;
 
-/// How long a connection may bring neither event nor bookmark before it is given up. The API server
-/// sends a bookmark about once a minute.
-const SILENCE: Duration = Duration::from_secs(85);
+/// How long a connection may bring neither event nor bookmark before everything is listed anew. The API server
+/// sends a bookmark about once a minute, but none before it has heard of a change since the watch began
+/// (`cacheWatcher.process` in k8s.io/apiserver): of what never changes, and with an etcd that notifies of its progress
+/// every ten minutes as it does by default, only a listing tells whether it is still so.
+pub const SILENCE: Duration = Duration::from_secs(70);
 
 /// Annotation of the bookmark that ends the initial events (KEP-3157).
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
@@ -115,8 +117,9 @@ impl<K: Clone + Debug + DeserializeOwned + Resource + Send + 'static> Watch<K> {
                 Ok(None) => self.end().await,
                 Ok(Some(Err(error))) => self.fail(&error).await,
                 Err(_) => {
-                    warn!(what = self.what, "watch was silent, connecting anew");
+                    debug!(what = self.what, "watch was silent, listing anew");
                     self.events = None;
+                    self.version = None;
                 }
             }
         }

@@ -6,11 +6,10 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::domain::Now;
-use crate::watch::Event;
+use crate::watch::{self, Event};
 
-/// How long a watch may show neither event nor bookmark. The API server sends a bookmark about once
-/// a minute, so this is one missed and half of the next.
-pub const SILENCE: Duration = Duration::from_secs(90);
+/// How long a watch may show neither event nor bookmark: until one that is silent lists anew, and 20 s for the listing.
+pub const SILENCE: Duration = watch::SILENCE.saturating_add(Duration::from_secs(20));
 
 /// A watch that decisions are made from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use axum::body::Body as Answer;
 use http::{Request, Response};
 use kube::api::DynamicObject;
 use kube::client::Body;
@@ -21,7 +22,11 @@ fn server(scripts: Vec<(u16, String)>) -> (kube::Client, Arc<Mutex<Vec<String>>>
         async move {
             match script {
                 Some((status, lines)) => {
-                    let mut response = Response::new(Body::from(lines.into_bytes()));
+                    let body = match lines.strip_suffix(RESTS) {
+                        Some(lines) => resting(lines.to_owned()),
+                        None => Answer::from(lines),
+                    };
+                    let mut response = Response::new(body);
                     *response.status_mut() = status.try_into().unwrap();
                     Ok::<_, std::convert::Infallible>(response)
                 }
@@ -30,6 +35,14 @@ fn server(scripts: Vec<(u16, String)>) -> (kube::Client, Arc<Mutex<Vec<String>>>
         }
     });
     (kube::Client::new(service, "default"), asked)
+}
+
+/// At the end of a script: the watch does not end, and shows nothing more.
+const RESTS: &str = "…";
+
+fn resting(lines: String) -> Answer {
+    let lines = stream::iter([Ok::<_, std::convert::Infallible>(lines)]);
+    Answer::from_stream(lines.chain(stream::pending()))
 }
 
 fn line(kind: &str, version: &str, annotations: &str) -> String {
@@ -109,4 +122,17 @@ async fn a_version_that_the_server_cannot_go_on_from_is_listed_anew_and_other_er
         let listing = asked[2].contains("sendInitialEvents=true");
         assert_eq!(listing, anew, "{code}: {asked:?}");
     }
+}
+
+/// The API server sends no bookmark of what has not changed since the watch began.
+#[tokio::test(start_paused = true)]
+async fn a_watch_of_what_never_changes_lists_anew() {
+    let quiet = [line("ADDED", "3", ""), listed("5"), RESTS.to_owned()].concat();
+    let began = tokio::time::Instant::now();
+
+    let (seen, asked) = events(vec![(200, quiet.clone()), (200, quiet)], 6).await;
+
+    assert!(matches!(seen[5], Event::Listed), "{seen:?}");
+    assert!(asked[1].contains("sendInitialEvents=true"), "{asked:?}");
+    assert_eq!(began.elapsed(), SILENCE);
 }

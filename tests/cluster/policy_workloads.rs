@@ -1,8 +1,9 @@
 //! Pods that controllers make, on a cluster whose controllers, scheduler and kubelets live.
 
 use anyhow::ensure;
+use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
@@ -117,26 +118,26 @@ async fn a_job_completes(world: &World) -> anyhow::Result<()> {
 }
 
 async fn the_job_of_a_cron_job_completes(world: &World) -> anyhow::Result<()> {
-    let cron = [
-        "create",
-        "cronjob",
-        "often",
-        "--image=none",
-        "--schedule=0 0 1 1 *",
-        "-n",
-        "required",
-    ];
-    world.plane.kubectl(&cron).await?;
-    let now = [
-        "create",
-        "job",
-        "now",
-        "--from=cronjob/often",
-        "-n",
-        "required",
-    ];
-    world.plane.kubectl(&now).await?;
-    completes(world, "now").await
+    let jobs: Api<CronJob> = Api::namespaced(world.client.clone(), "required");
+    let pod = json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "none"}]}});
+    let every_minute = json!({"metadata": {"name": "often"}, "spec": {"schedule": "* * * * *",
+        "concurrencyPolicy": "Forbid", "jobTemplate": {"spec": {"template": pod}}}});
+    jobs.create(
+        &PostParams::default(),
+        &serde_json::from_value(every_minute)?,
+    )
+    .await?;
+    // Its controller makes up for the minutes that it missed, and starts at once.
+    let missed = world.clock.wall() - SignedDuration::from_mins(2);
+    let missed = Patch::Merge(json!({"status": {"lastScheduleTime": missed}}));
+    jobs.patch_status("often", &PatchParams::default(), &missed)
+        .await?;
+    eventually(SOON, "a job of its own completes", async || {
+        let status = jobs.get("often").await?.status.unwrap_or_default();
+        ensure!(status.last_successful_time.is_some(), "{status:?}");
+        Ok(())
+    })
+    .await
 }
 
 async fn a_deployment_asks_for_each_of_its_pods(world: &World) -> anyhow::Result<()> {

@@ -148,9 +148,9 @@ impl Bind {
             Err(error) => return Err(Undecided::NotReady(error)),
         };
         let rule = effective(cover, &rule);
-        // Where every pod asks for the same pool, none needs to be asked; where nothing is refused, none is.
+        // Where every pod asks for the same pool, none needs to be asked.
         let settled = rule.require == Some(TRUSTED) && rule.pool.is_some();
-        if cover == Cover::Audit || settled && !subject.uid.is_empty() {
+        if settled && !subject.uid.is_empty() {
             return Ok(Requirement::under(&rule, &Words::default()));
         }
         let asks = self.learn(subject).await?;

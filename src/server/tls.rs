@@ -101,7 +101,12 @@ impl Identity {
     pub fn fail(&self, why: String) {
         self.state.send_if_modified(|state| {
             if state.trouble.as_ref() != Some(&why) {
-                warn!(why, "certificate was not taken over, the last stays");
+                let shown = if state.pair.is_some() {
+                    "the last stays"
+                } else {
+                    "and there is none to show: nobody can connect"
+                };
+                warn!(why, "certificate was not taken over, {shown}");
                 state.trouble = Some(why);
             }
             false

@@ -159,23 +159,40 @@ async fn a_pod_that_does_not_ask_is_left_as_it_is(
         );
     }
     // Audited: a label, and a note in the audit log.
-    let audited: Pod = try_out(
-        client,
-        Some("audits"),
-        pod(json!({}), json!({"nodeName": "n1"})),
-    )
-    .await?;
-    let [annotations, labels, selector] = carried(&audited);
-    ensure!(
-        labels.get(keys::REQUIRE).map(String::as_str) == Some("audit"),
-        "{labels:?}"
-    );
-    ensure!(annotations.is_empty() && selector.is_empty());
-    let noted = "with trustpool.dev/require: trusted this would be refused: spec.nodeName is `n1`";
+    let pools =
+        json!({"annotations": {keys::REQUIRE_POOL: "gold"}, "labels": {keys::REQUIRE_POOL: "tin"}});
+    let table = [
+        ("audits", json!({}), "n1", "spec.nodeName is `n1`"),
+        ("plain", annotated("audit"), "n2", "spec.nodeName is `n2`"),
+        ("audits", pools, "", "named are `gold`, `tin`"),
+    ];
+    for (namespace, metadata, node, words) in table {
+        let named = if node.is_empty() {
+            json!({})
+        } else {
+            json!({"nodeName": node})
+        };
+        let audited: Pod = try_out(client, Some(namespace), pod(metadata, named)).await?;
+        let [_, labels, selector] = carried(&audited);
+        ensure!(
+            labels.get(keys::REQUIRE).map(String::as_str) == Some("audit"),
+            "{labels:?}"
+        );
+        ensure!(selector.is_empty(), "{selector:?}");
+        noted(plane, words).await?;
+    }
+    Ok(())
+}
+
+async fn noted(plane: &ControlPlane, words: &str) -> anyhow::Result<()> {
     trustpool_harness::eventually(trustpool_harness::SOON, "a note", async || {
         let events = plane.audit().events()?;
-        let notes = events.iter().flat_map(|event| event.annotations.values());
-        ensure!(notes.clone().any(|note| note.contains(noted)), "not noted");
+        let mut notes = events.iter().flat_map(|event| event.annotations.values());
+        let noted = notes.any(|note| {
+            note.contains("with trustpool.dev/require: trusted this would be refused")
+                && note.contains(words)
+        });
+        ensure!(noted, "`{words}` is not noted");
         Ok(())
     })
     .await

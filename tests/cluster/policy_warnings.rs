@@ -184,7 +184,23 @@ async fn a_namespace_that_is_not_covered(world: &World) -> anyhow::Result<()> {
         let said = warned(world, namespace, &pod(metadata)).await?;
         ensure!(!said.contains("not covered"), "{namespace}: {said}");
     }
-    Ok(())
+    // No label covers these, so none is recommended.
+    let account = ["create", "serviceaccount", "default", "-n", "kube-system"];
+    let label = [
+        "label",
+        "namespace",
+        "kube-system",
+        "trustpool.dev/gate=strict",
+    ];
+    world.plane.kubectl(&account).await?;
+    world.plane.kubectl(&label).await?;
+    says(
+        world,
+        "kube-system",
+        &pod(asks()),
+        &["not covered", "take another namespace"],
+    )
+    .await
 }
 
 async fn templates(world: &World) -> anyhow::Result<()> {
@@ -216,6 +232,7 @@ async fn templates(world: &World) -> anyhow::Result<()> {
             "{kind}: {bare}"
         );
     }
+    of_a_pool(world, &selector).await?;
     let ruled = workload("DaemonSet", &nothing, &nothing);
     says(
         world,
@@ -224,6 +241,22 @@ async fn templates(world: &World) -> anyhow::Result<()> {
         &["waits for ever", "add nodeSelector"],
     )
     .await
+}
+
+/// A `DaemonSet` whose template selects trusted nodes of any pool, and whose pods will be of one.
+async fn of_a_pool(world: &World, selector: &Value) -> anyhow::Result<()> {
+    let mut metadata = asks();
+    metadata["annotations"][keys::REQUIRE_POOL] = json!("gold");
+    let mut set = workload("DaemonSet", &metadata, selector);
+    let words = [
+        "is for TrustPool `gold`",
+        "trustpool.dev.node-restriction.kubernetes.io/pool: gold",
+    ];
+    says(world, "strict", &set, &words).await?;
+    set["spec"]["template"]["spec"]["nodeSelector"][keys::POOL] = json!("gold");
+    let said = warned(world, "strict", &set).await?;
+    ensure!(said.is_empty(), "{said}");
+    Ok(())
 }
 
 async fn once_a_node_is_trusted_nobody_is_warned(world: &World) -> anyhow::Result<()> {

@@ -252,8 +252,11 @@ async fn what_cannot_be_learnt_is_refused_where_the_gate_is_strict_and_passes_wh
                 "{path} {pod}: {message}"
             );
         }
+        let strict = world.ask("strict", pod, uid, "good").await.2;
         for path in ["open", "audit"] {
-            assert!(world.ask(path, pod, uid, "good").await.0, "{path} {pod}");
+            let (allowed, _, notes) = world.ask(path, pod, uid, "good").await;
+            assert!(allowed, "{path} {pod}");
+            assert_eq!(notes["decision"], strict["decision"], "{path} {pod}");
         }
     }
 }

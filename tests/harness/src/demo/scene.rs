@@ -172,12 +172,12 @@ impl Scene {
                 self.plane.binaries().path("kubectl").display().to_string(),
             ),
             ("AUDIT_LOG", self.plane.audit().path().display().to_string()),
-            ("TRUSTPOOL_LOG", self.trustpool_log().display().to_string()),
+            ("CONTROLLER_LOG", self.trustpool_log().display().to_string()),
             ("SIMULATOR", self.service.url()),
             ("SIMULATOR_ADMIN", self.service.admin()),
             ("EXTENDER", format!("http://{}", self.at.extender)),
             ("METRICS", format!("http://{}/metrics", self.at.admin)),
-            ("STOP", format!("kill {}", std::process::id())),
+            ("STOP", format!("'kill {}'", std::process::id())),
         ]
     }
 

@@ -57,6 +57,9 @@ pub async fn records_are_guarded(plane: &ControlPlane, operator: &Identity) -> a
         r#"{"spec": {"paused": true}}"#,
     ];
     plane.kubectl_as(operator, &pause).await?;
+    // One that says nothing against its node may go: it comes back as `unknown`.
+    let delete = ["delete", "nodetrust", "n1", "--dry-run=server"];
+    plane.kubectl_as(operator, &delete).await?;
     against(plane).await?;
     refused(
         plane,

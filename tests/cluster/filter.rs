@@ -11,7 +11,7 @@ use trustpool::simulator::journal::Entry;
 use trustpool_harness::{AuditLog, SOON, Setup, Slot, World, eventually};
 
 use crate::pods::{bound, create};
-use crate::support::{INTERVAL, VALIDITY, all_labelled, filter_says, questions, told};
+use crate::support::{INTERVAL, all_labelled, expire, filter_says, questions, told};
 
 /// Within this long after the end of a lapse, the first good answer, a pod that was refused in it is
 /// bound.
@@ -42,7 +42,7 @@ async fn pods_that_ask_land_on_trusted_nodes_only_and_are_told_why_they_wait() {
     who_asks_lands_on_trusted_nodes_and_others_anywhere(&world)
         .await
         .unwrap();
-    expire(&world).await.unwrap();
+    expire(&world, "good").await.unwrap();
     the_label_says_trusted_and_the_filter_refuses(&world)
         .await
         .unwrap();
@@ -101,13 +101,6 @@ async fn who_asks_lands_on_trusted_nodes_and_others_anywhere(world: &World) -> a
         &["3 pod asks for trust with an unknown value"],
     )
     .await
-}
-
-/// The service fails until what is known of `good` has expired.
-async fn expire(world: &World) -> anyhow::Result<()> {
-    world.simulator.fault(&json!({"kind": "down"})).await?;
-    world.pass(VALIDITY);
-    world.becomes("good", "unknown/Expired").await
 }
 
 async fn the_label_says_trusted_and_the_filter_refuses(world: &World) -> anyhow::Result<()> {

@@ -161,10 +161,12 @@ async fn a_pod_that_does_not_ask_is_left_as_it_is(
     // Audited: a label, and a note in the audit log.
     let pools =
         json!({"annotations": {keys::REQUIRE_POOL: "gold"}, "labels": {keys::REQUIRE_POOL: "tin"}});
+    let empty = json!({"annotations": {keys::REQUIRE_POOL: ""}});
     let table = [
         ("audits", json!({}), "n1", "spec.nodeName is `n1`"),
         ("plain", annotated("audit"), "n2", "spec.nodeName is `n2`"),
         ("audits", pools, "", "named are `gold`, `tin`"),
+        ("audits", empty, "", "named are ``,"),
     ];
     for (namespace, metadata, node, words) in table {
         let named = if node.is_empty() {
@@ -233,7 +235,21 @@ async fn mirror_pods_are_of_their_kubelet(
             "anybody can make a mirror pod in {namespace}"
         );
     }
-    Ok(())
+    // `trusted` would not have refused it.
+    let _: Pod = try_out(&kubelet, Some("audits"), mirror()).await?;
+    trustpool_harness::eventually(trustpool_harness::SOON, "an event of it", async || {
+        let events = plane.audit().events()?;
+        let made = events.iter().find(|event| {
+            event.user.username == "system:node:n1" && event.object_ref.namespace == "audits"
+        });
+        let notes = &made.context("not yet")?.annotations;
+        ensure!(
+            !notes.values().any(|note| note.contains("would be refused")),
+            "{notes:?}"
+        );
+        Ok(())
+    })
+    .await
 }
 
 async fn a_gated_pod_asks_like_any_other(

@@ -15,7 +15,7 @@ use trustpool_harness::{
 
 use crate::attack::create;
 use crate::support::{
-    INTERVAL, VALIDITY, labelled_namespace, lands_on, passing, trusted_nodes, writes,
+    INTERVAL, VALIDITY, expire, labelled_namespace, lands_on, passing, trusted_nodes, writes,
 };
 
 /// kube-scheduler's first back-off: after it, what wakes a pod does so at once.
@@ -123,13 +123,7 @@ async fn trust_lost_between_filter_and_bind_is_refused_and_the_pod_goes_elsewher
 
     // What is known expires, by every clock but that of the gate which hears nothing any more.
     gates.proxy.freeze();
-    world
-        .simulator
-        .fault(&json!({"kind": "down"}))
-        .await
-        .unwrap();
-    world.pass(VALIDITY);
-    world.becomes("a", "unknown/Expired").await.unwrap();
+    expire(world, "a").await.unwrap();
     create(world, "strict", asks("between")).await.unwrap();
     refused_at_its_bind(world, "between").await.unwrap();
 

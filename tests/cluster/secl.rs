@@ -7,7 +7,7 @@ use trustpool::api::keys;
 use trustpool_harness::{NodeBuilder, Setup, Slot, World};
 
 use crate::attack::{attack, create, refused, unbound, waits};
-use crate::support::{VALIDITY, bind, filtered, lands_on, refusals, trusted_nodes};
+use crate::support::{bind, expire, filtered, lands_on, refusals, trusted_nodes};
 
 /// What the filter says of `node` to a pod that asks.
 pub async fn said(world: &World, node: &str) -> anyhow::Result<String> {
@@ -86,13 +86,7 @@ async fn secl_03_an_expired_or_untrusted_verdict_passes_nowhere_whatever_else_is
         .await
         .unwrap();
     create(&world, "strict", waits("late")).await.unwrap();
-    world
-        .simulator
-        .fault(&json!({"kind": "down"}))
-        .await
-        .unwrap();
-    world.pass(VALIDITY);
-    world.becomes("a", "unknown/Expired").await.unwrap();
+    expire(&world, "a").await.unwrap();
 
     assert_eq!(
         said(&world, "a").await.unwrap(),

@@ -340,6 +340,13 @@ pub async fn labelled_namespace(world: &World, name: &str, labels: &[&str]) -> a
     Ok(())
 }
 
+/// Takes the service down, and lets so much time pass that the verdict about `node` expires.
+pub async fn expire(world: &World, node: &str) -> anyhow::Result<()> {
+    world.simulator.fault(&json!({"kind": "down"})).await?;
+    world.pass(VALIDITY);
+    world.becomes(node, "unknown/Expired").await
+}
+
 /// Waits until a pod is bound to `node`.
 pub async fn lands_on(world: &World, namespace: &str, pod: &str, node: &str) -> anyhow::Result<()> {
     let pods: Api<Pod> = Api::namespaced(world.client.clone(), namespace);

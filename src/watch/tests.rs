@@ -62,7 +62,9 @@ async fn events(scripts: Vec<(u16, String)>, count: usize) -> (Vec<Event<()>>, V
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let events = watch("nodes", api, WatchParams::default());
     let events = events.map(|event| event.map(|_| ())).take(count);
-    let seen = events.collect().await;
+    // By a clock that stands still: whoever asks for ever gets there at once.
+    let seen = timeout(Duration::from_mins(10), events.collect()).await;
+    let seen = seen.expect("as many events as are expected");
     let asked = asked.lock().unwrap().clone();
     (seen, asked)
 }

@@ -337,6 +337,8 @@ async fn the_rule_of_the_namespace_holds_and_pins_the_pool() {
         0,
         "what the namespace settles is not asked for"
     );
+    let (allowed, message, _) = world.ask("required", "silent", "", "good").await;
+    assert!(!allowed && message.contains("no metadata.uid"), "{message}");
     world.says(&[(keys::REQUIRE_POOL, "silver")]);
     for (path, pod, uid) in [
         ("required", "silent", "2"),

@@ -183,15 +183,10 @@ fn silent(uid: &str) -> Value {
 async fn who_asks_is_bound_to_trusted_nodes_alone_and_who_does_not_to_any() {
     let world = World::new(&[("asks", asking("1")), ("silent", silent("2"))]);
     for path in ["strict", "open"] {
-        for (node, allowed) in [
-            ("good", true),
-            ("bad", false),
-            ("late", false),
-            ("unheard-of", false),
-        ] {
+        for node in ["good", "bad", "late", "unheard-of"] {
             assert_eq!(
                 world.ask(path, "asks", "1", node).await.0,
-                allowed,
+                node == "good",
                 "{path} {node}"
             );
             assert!(

@@ -3,13 +3,14 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help demo test soak bench crds format lint docs generated tools
+.PHONY: help demo test soak bench image kind kind-files kind-down crds format lint docs manifests generated tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 test: format lint docs generated ## Format, lints, docs, generated files, and every test (15 min once built)
 	@tests/controlplane/build > /dev/null
+	@tests/controlplane/helm/build > /dev/null
 	cargo test --workspace --no-fail-fast
 
 # With a test among the targets, cargo gives every crate the features that tests need: whichever of
@@ -19,20 +20,22 @@ demo: tools ## A story on a real control plane, every claim checked; KEEP=1 leav
 	@cargo build --package trustpool --bins --package trustpool-harness --bin demo --test leash
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/demo"
 
-# Property tests with many more cases from a printed seed, a random walk of many more steps from the same seed,
-# and the cluster tests several times over, with several times as many steps, turns and rounds in each. 10,000
-# steps of the walk take about half an hour.
+# Property tests with many more cases from a printed seed, a random walk of many more steps and many more random
+# kills from the same seed, and the cluster tests several times over, with several times as many steps, turns and
+# rounds in each. 10,000 steps of the walk take about half an hour, 200 kills eight minutes.
 SEED := $(or $(SEED),$(shell od -An -N6 -tu8 /dev/urandom | tr -d ' '))
 CASES ?= 20000
 TIMES ?= 5
 STEPS ?= 5
 WALK ?= 10000
-soak: tools ## The long version of the tests: SEED=, CASES=, WALK=, TIMES= and STEPS= set them
+KILLS ?= 200
+soak: tools ## The long version of the tests: SEED=, CASES=, WALK=, KILLS=, TIMES= and STEPS= set them
 	@tests/controlplane/build > /dev/null
-	@echo "seed $(SEED), $(CASES) cases, a walk of $(WALK) steps; cluster tests $(TIMES) times, with $(STEPS) times the steps"
-	@echo "repeat with: make soak SEED=$(SEED) CASES=$(CASES) WALK=$(WALK) TIMES=$(TIMES) STEPS=$(STEPS)"
+	@echo "seed $(SEED), $(CASES) cases, a walk of $(WALK) steps, $(KILLS) kills; cluster tests $(TIMES) times, with $(STEPS) times the steps"
+	@echo "repeat with: make soak SEED=$(SEED) CASES=$(CASES) WALK=$(WALK) KILLS=$(KILLS) TIMES=$(TIMES) STEPS=$(STEPS)"
 	PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(CASES) cargo test --workspace --lib --test integration
 	TRUSTPOOL_SEED=$(SEED) TRUSTPOOL_WALK=$(WALK) cargo test --test cluster random_walk -- --nocapture
+	TRUSTPOOL_SEED=$(SEED) TRUSTPOOL_KILLS=$(KILLS) cargo test --test cluster killed_at_random -- --nocapture
 	@for time in $$(seq $(TIMES)); do \
 		echo "cluster tests, $$time of $(TIMES)"; \
 		TRUSTPOOL_STEPS=$(STEPS) cargo test --test cluster; \
@@ -43,8 +46,29 @@ bench: tools ## Measure filter, marking, memory and scheduling against floors of
 	@cargo build --release --package trustpool --bin trustpool --bin oat-simulator --package trustpool-harness --bin bench
 	@exec "$${CARGO_TARGET_DIR:-target}/release/bench"
 
-crds: tools ## Write the custom resource definitions to crds/
+image: ## Build the images trustpool and trustpool-simulator, on this machine where no registry can be reached
+	@image/build
+
+# KIND_NODE_IMAGE names another node image than kind's own.
+kind: ## A kind cluster with Trustpool on it, and its tests on real kubelets; it stays, for you to look at
+	@tests/kind/up
+	cargo test --package trustpool --test kind -- --test-threads=1
+	@tests/kind/up hints
+
+kind-files: ## What kind-config.yaml mounts into its nodes
+	@tests/kind/up files
+
+kind-down: ## Delete that cluster
+	@tests/kind/up down
+
+crds: tools ## Write the custom resource definitions to crds/ and the chart
 	cargo run --quiet --bin trustpool -- crds --dir crds
+	cargo run --quiet --bin trustpool -- crds --dir charts/trustpool/files/crds
+
+# Values first: helm reads them.
+manifests: tools ## Write what comes from the chart: manifests/, its values.yaml and README, golden files of its tests
+	UPDATE=1 cargo test --quiet --package trustpool --test chart values::
+	UPDATE=1 cargo test --quiet --package trustpool --test chart
 
 format: tools
 	cargo fmt --all --check
@@ -58,7 +82,9 @@ docs: tools
 generated: tools
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	cargo run --quiet --bin trustpool -- crds --dir "$$fresh"; \
-	diff -ru crds "$$fresh" || { echo 'crds/ is stale: run `make crds` and commit'; exit 1; }
+	diff -ru crds "$$fresh" || { echo 'crds/ is stale: run `make crds` and commit'; exit 1; }; \
+	diff -ru charts/trustpool/files/crds "$$fresh" || { echo 'the chart has stale definitions: run `make crds` and commit'; exit 1; }
+	cargo test --quiet --package trustpool --test chart || { echo 'if the chart was meant to change: run `make manifests`, look at it, and commit'; exit 1; }
 
 tools:
 	@command -v cargo > /dev/null || { echo 'cargo is missing: install Rust with rustup; rust-toolchain.toml names the version'; exit 1; }

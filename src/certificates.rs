@@ -24,7 +24,7 @@ mod pair;
 mod plan;
 mod state;
 
-pub use authority::{Authority, BACKDATE, LIFE, LIFE_OF_AUTHORITY};
+pub use authority::{Authority, BACKDATE, LIFE, LIFE_OF_AUTHORITY, Order, Purpose};
 pub use bundle::Bundle;
 pub use certificate::Certificate;
 pub use error::Error;

@@ -1,5 +1,9 @@
 //! What was typed, lowered to what is meant. Every failure names the flag and the value.
 
+mod check;
+mod cleanup;
+mod pki;
+mod probe;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -8,7 +12,12 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::api;
+use crate::clock::Clock;
 
+use self::check::Check;
+use self::cleanup::Cleanup;
+use self::pki::Pki;
+use self::probe::Probe;
 use self::run::{Controller, Gate, Run};
 
 /// Trusted compute pools for Kubernetes: pods that ask for trust run on attested nodes only.
@@ -21,12 +30,16 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(Check),
+    Cleanup(Cleanup),
     /// Attest nodes and mark them: the role that writes.
     Controller(Box<Controller>),
     /// Print the custom resource definitions, or write them to a folder.
     Crds(Crds),
     /// Answer kube-scheduler and the API server: the role that only reads.
     Gate(Box<Gate>),
+    Pki(Pki),
+    Probe(Probe),
     /// Both roles in one process, for a small cluster.
     Run(Box<Run>),
 }
@@ -46,10 +59,14 @@ impl Cli {
     /// It could not be done; the chain says why.
     pub async fn run(self) -> anyhow::Result<()> {
         match self.command {
+            Command::Check(it) => it.run().await,
+            Command::Cleanup(it) => it.run().await,
             Command::Controller(it) => it.process.run(Some(it.controller.config()), None).await,
             Command::Crds(Crds { dir: None }) => print_crds(),
             Command::Crds(Crds { dir: Some(dir) }) => write_crds(&dir),
             Command::Gate(it) => it.process.run(None, Some(it.gate.config())).await,
+            Command::Pki(it) => it.run(&Clock::system()),
+            Command::Probe(it) => it.run().await,
             Command::Run(it) => {
                 let (controller, gate) = (it.controller.config(), it.gate.config());
                 it.process.run(Some(controller), Some(gate)).await

@@ -1,4 +1,4 @@
-//! The tasks that attest nodes and mark them. Only one process may run them at a time.
+//! The tasks that attest nodes and mark them. Only the process that leads runs them ([`crate::leader`]).
 //!
 //! ```text
 //!  AttestationService, TrustPool, Secret ──watch──> setup ──┐
@@ -13,8 +13,8 @@
 //! its NodeTrust. A Node is marked from the store alone, and so only after the record was written.
 
 pub mod attestor;
-pub mod call;
 pub mod certificates;
+pub mod cleanup;
 pub mod events;
 pub mod forgetter;
 pub mod marker;
@@ -22,6 +22,7 @@ pub mod membership;
 pub mod metrics;
 pub mod objects;
 pub mod pending;
+pub mod policies;
 pub mod recorder;
 pub mod reporter;
 pub mod setup;

@@ -7,9 +7,9 @@
 //! | | |
 //! |---|---|
 //! | [`domain`], [`telemetry`] | what is decided, and how: pure; logs |
-//! | [`certificates`], [`clock`] | certificates of our own, and when to replace them: pure; the time |
-//! | [`api`], [`watch`] | the objects of `trustpool.dev`; list-and-watch |
-//! | [`provider`], [`store`] | who is asked about hosts; the joined view of Nodes and NodeTrusts |
+//! | [`certificates`], [`policies`], [`clock`] | certificates of our own, and when to replace them; policies, and in what they differ: pure; the time |
+//! | [`api`], [`call`], [`watch`] | the objects of `trustpool.dev`; one request to the API server; list-and-watch |
+//! | [`leader`], [`provider`], [`store`] | which process may write; who is asked about hosts; the joined view of Nodes and NodeTrusts |
 //! | [`controller`], [`server`], [`simulator`] | attest and mark; answer the scheduler; play a service |
 //! | [`app`] | builds each part, hands each its neighbours, supervises |
 //! | [`cli`] | what was typed, and what is meant |
@@ -20,11 +20,15 @@
 
 pub mod api;
 pub mod app;
+pub mod call;
 pub mod certificates;
 pub mod cli;
 pub mod clock;
 pub mod controller;
 pub mod domain;
+pub mod leader;
+pub mod pki;
+pub mod policies;
 pub mod provider;
 pub mod server;
 pub mod simulator;

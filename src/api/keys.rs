@@ -35,6 +35,8 @@ pub const CA_SECRET: &str = "trustpool-ca";
 /// Secret of the bind gate's certificate; its type is `kubernetes.io/tls`. [`TLS_AUTHORITIES`] in it is the
 /// CA that it is of.
 pub const GATE_SECRET: &str = "trustpool-gate-tls";
+/// Lease that the process holds which attests and marks.
+pub const LEASE: &str = "trustpool-controller";
 /// Key of a Secret: certificates of CAs, PEM.
 pub const TLS_AUTHORITIES: &str = "ca.crt";
 /// Key of a Secret: a certificate, PEM.

@@ -84,6 +84,14 @@ pub struct Distrust {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeTrustStatus {
+    /// Which term of which leader wrote this: the Lease trustpool-controller counts them. It never goes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 2_147_483_647))]
+    #[schemars(extend("x-kubernetes-validations" = [{
+        "rule": "self >= oldSelf",
+        "message": "a later leader has written this record since",
+    }]))]
+    pub epoch: Option<u32>,
     /// The TrustPool that the node is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]

@@ -175,12 +175,14 @@ fn every_rule_has_an_object_that_breaks_it() {
     assert_eq!(rules.difference(&broken).collect::<Vec<_>>(), [""; 0]);
 }
 
-/// The messages of all rules in `schema`.
+/// The messages of all rules in `schema`, but for those that compare an object with what it was: cluster tests break
+/// these.
 fn messages(schema: &Value) -> BTreeSet<String> {
     let own = schema
         .get("x-kubernetes-validations")
         .and_then(Value::as_array);
     let own = own.into_iter().flatten();
+    let own = own.filter(|rule| !rule["rule"].as_str().unwrap().contains("oldSelf"));
     let own = own.map(|rule| rule["message"].as_str().unwrap().to_owned());
     let below: Vec<&Value> = match schema {
         Value::Object(map) => map.values().collect(),

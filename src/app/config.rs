@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::server::tls::files::Files;
+use crate::policies::Groups;
+use crate::server::tls::files::{ClientFile, Files};
 
 /// Everything that the process may be told.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Config {
     pub namespace: String,
     /// Where `/livez`, `/readyz` and `/metrics` are.
     pub admin_listen: SocketAddr,
+    /// The Unix socket where they are as well.
+    pub admin_socket: Option<PathBuf>,
     /// How long requests may go on after the process was told to stop.
     pub drain: Duration,
     /// Whether it attests and marks, the role that writes.
@@ -28,15 +31,32 @@ pub struct Config {
 pub struct ControllerConfig {
     /// How the API server reaches the bind gate, beside by its Service: DNS names and IP addresses.
     pub bind_names: Vec<String>,
+    /// Which admission policies must be in force.
+    pub expect_policies: Groups,
 }
 
 /// What a gate is told.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GateConfig {
-    /// Where kube-scheduler asks; a loopback address.
+    /// Where kube-scheduler asks; a loopback address unless there is TLS.
     pub extender_listen: SocketAddr,
+    /// How TLS is spoken there; `None` is plain HTTP.
+    pub extender_tls: Option<ExtenderTls>,
     /// Where the API server asks about Bindings, by TLS.
     pub bind_listen: SocketAddr,
     /// The certificate that is shown there; `None` is what the controller keeps in a Secret.
     pub certificate: Option<Files>,
+    /// How long everything goes on after the process was told to stop, while it says that it is not ready.
+    pub shutdown_delay: Duration,
+}
+
+/// How the extender speaks TLS, and with whom.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ExtenderTls {
+    /// The certificate that is shown.
+    pub files: Files,
+    /// The CAs of those who may ask.
+    pub clients: ClientFile,
+    /// The name that their certificates say.
+    pub name: String,
 }

@@ -4,33 +4,58 @@ use std::error::Error;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
-use kube::Client;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
 
-/// The connection to the cluster. kube's own retries are off: they repeat a write minutes later,
-/// when it may not be ours to make any more; every caller looks again before it tries again.
-///
-/// # Errors
-///
-/// There is no cluster to be found, or the kubeconfig cannot be used.
-pub async fn client(kubeconfig: Option<&Path>) -> anyhow::Result<Client> {
-    let mut connection = match kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path)
-                .map_err(without_content)
-                .with_context(|| format!("failed to read `--kubeconfig {}`", path.display()))?;
-            kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?
-        }
-        None => kube::Config::infer()
-            .await
-            .map_err(without_content)
-            .context(
+use crate::leader::{Claims, Fence};
+
+/// How the cluster is reached. kube's own retries are off: they repeat a write minutes later, when it may not be
+/// ours to make any more; every caller looks again before it tries again.
+#[derive(Clone, Debug)]
+pub struct Connection(Config);
+
+impl Connection {
+    /// Finds the cluster.
+    ///
+    /// # Errors
+    ///
+    /// There is none to be found, or the kubeconfig cannot be used.
+    pub async fn find(kubeconfig: Option<&Path>) -> anyhow::Result<Self> {
+        let mut config = match kubeconfig {
+            Some(path) => {
+                let file = Kubeconfig::read_from(path)
+                    .map_err(without_content)
+                    .with_context(|| format!("failed to read `--kubeconfig {}`", path.display()))?;
+                Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?
+            }
+            None => Config::infer().await.map_err(without_content).context(
                 "found no cluster: not in a pod, and no kubeconfig that can be used; name one with \
-             `--kubeconfig`",
+                 `--kubeconfig`",
             )?,
-    };
-    connection.default_retry = false;
-    Ok(Client::try_from(connection)?)
+        };
+        config.default_retry = false;
+        Ok(Self(config))
+    }
+
+    /// A client.
+    ///
+    /// # Errors
+    ///
+    /// What is known of the cluster cannot be used.
+    pub fn client(&self) -> anyhow::Result<Client> {
+        Ok(Client::try_from(self.0.clone())?)
+    }
+
+    /// A client of its own, which writes only while something is claimed.
+    ///
+    /// # Errors
+    ///
+    /// What is known of the cluster cannot be used.
+    pub fn fenced(&self, claims: Claims) -> anyhow::Result<Client> {
+        let builder = ClientBuilder::try_from(self.0.clone())?;
+        Ok(builder.with_layer(&Fence::new(claims)).build())
+    }
 }
 
 /// Why no kubeconfig can be used; `error`, or what it comes from, is kube's. A parser quotes what it could

@@ -1,30 +1,27 @@
-//! The role that writes: attests, records, marks, reports, and keeps the gate's certificate.
+//! The role that writes: follows what is configured, and takes part in the election; the one that leads attests,
+//! records, marks, reports, and keeps the gate's certificate.
 
-use std::convert::Infallible;
+mod term;
+
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+use crate::api::keys;
 use crate::certificates::Names;
 use crate::clock::Clock;
-use crate::controller::attestor::{Attestor, Progress};
-use crate::controller::certificates::Certificates;
-use crate::controller::events::{self, Events};
-use crate::controller::forgetter::Forgetter;
-use crate::controller::marker::Marker;
-use crate::controller::pending::Pending;
-use crate::controller::recorder::Recorder;
-use crate::controller::reporter::{self, Reporter};
 use crate::controller::{Metrics, Setup, objects};
+use crate::leader::{Elector, Past};
+use crate::policies;
 use crate::store::Reader;
 
 use super::config::ControllerConfig;
-use super::supervisor::Supervisor;
 use super::{Process, endless};
 
-/// Room for NodeTrusts that are to be deleted; what does not fit waits for the next look.
-const FORGETTING: usize = 16;
+use term::Parts;
 
 /// What `/readyz` says before everything that is configured was listed.
 const NOT_LISTED: &str =
@@ -37,27 +34,35 @@ const SERVICE: &str = "trustpool-gate";
 ///
 /// # Errors
 ///
-/// The bind gate cannot be called what it is to be called.
+/// The bind gate cannot be called what it is to be called, or there is no connection to be had.
 pub(super) fn start(process: &mut Process, config: ControllerConfig) -> anyhow::Result<()> {
     let (sender, setup) = watch::channel(Arc::<Setup>::default());
     let (client, clock) = (process.client.clone(), process.clock.clone());
     let namespace = process.namespace.clone();
+    let policies = policies::expected(&config.expect_policies, &namespace, &config.bind_names)
+        .context("failed to read the policies that this program holds")?;
+    let names = names(config.bind_names, &namespace)?;
     let configured = objects::follow(client.clone(), namespace.clone(), clock.clone(), sender);
     process.tasks.spawn("setup", endless(configured));
-    let names = names(config.bind_names, &namespace)?;
-    let certificates = Certificates::new(client.clone(), &namespace, names, clock.clone());
-    process
-        .tasks
-        .spawn("certificates", endless(certificates.run()));
-    let metrics = Metrics::register(&mut process.registry);
-    let pods = control(
-        &mut process.tasks,
-        (&client, &namespace),
-        &process.reader,
-        &setup,
-        &clock,
-        metrics,
-    );
+
+    let past = past(process.reader.clone(), setup.clone(), clock.clone());
+    let lease = (namespace.as_str(), keys::LEASE);
+    let (elector, claims) = Elector::new(client, lease, identity(), past, clock.clone());
+    // Before it leads, no pods are to be listed.
+    let (listed, pods) = watch::channel(true);
+    let parts = Parts {
+        client: process.connection.fenced(claims)?,
+        namespace,
+        names,
+        policies: policies.into(),
+        reader: process.reader.clone(),
+        setup: setup.clone(),
+        clock,
+        listed,
+        metrics: Metrics::register(&mut process.registry),
+    };
+    let leading = lead(elector, parts, process.stop.clone());
+    process.tasks.drain("leader", leading);
     process.requiring(move |_| {
         if setup.borrow().complete && *pods.borrow() {
             Ok(())
@@ -75,82 +80,52 @@ fn names(more: Vec<String>, namespace: &str) -> anyhow::Result<Names> {
     Names::new(all).context("the bind gate cannot be called so (`--bind-names`)")
 }
 
-/// Starts the tasks that write. Returns whether the pods that wait have been listed.
-fn control(
-    tasks: &mut Supervisor,
-    (client, namespace): (&kube::Client, &str),
-    reader: &Reader,
-    setup: &watch::Receiver<Arc<Setup>>,
-    clock: &Clock,
-    metrics: Metrics,
-) -> watch::Receiver<bool> {
-    let (events, notices) = Events::channel(metrics.clone());
-    tasks.spawn("events", endless(events::run(client.clone(), notices)));
-    let (writes, to_write) = mpsc::unbounded_channel();
-    let (written, done) = mpsc::unbounded_channel();
-    let recorder = Recorder::new(
-        client.clone(),
-        clock.clone(),
-        metrics.clone(),
-        events.clone(),
-    );
-    // Ends by itself once the attestor is gone and all it handed in is written.
-    tasks.drain("recorder", async {
-        recorder.run(to_write, written).await;
-        Ok::<(), Infallible>(())
-    });
-    let (forget, forgotten) = mpsc::channel(FORGETTING);
-    tasks.spawn(
-        "forgetter",
-        endless(Forgetter::new(client.clone()).run(forgotten)),
-    );
-    let (progress, progressed) = watch::channel(Progress::default());
-    let attestor = Attestor {
-        reader: reader.clone(),
-        setup: setup.clone(),
-        writes,
-        done,
-        progress,
-        forget,
-        events: events.clone(),
-        clock: clock.clone(),
-        metrics: metrics.clone(),
-    };
-    tasks.spawn("attestor", async {
-        attestor.run().await.map_err(Into::into)
-    });
-    let marker = Marker {
-        reader: reader.clone(),
-        setup: setup.clone(),
-        nodes: kube::Api::all(client.clone()),
-        clock: clock.clone(),
-        metrics: metrics.clone(),
-    };
-    tasks.spawn("marker", async { marker.run().await.map_err(Into::into) });
-    let (pools, services) = reporter::apis(client);
-    let reporter = Reporter {
-        reader: reader.clone(),
-        setup: setup.clone(),
-        progress: progressed,
-        pools,
-        services,
-        config_maps: kube::Api::namespaced(client.clone(), namespace),
-        events: events.clone(),
-        clock: clock.clone(),
-        metrics,
-    };
-    tasks.spawn("reporter", endless(reporter.run()));
-    let (listed, pods) = watch::channel(false);
-    let pending = Pending {
-        pods: kube::Api::all(client.clone()),
-        reader: reader.clone(),
-        setup: setup.clone(),
-        listed,
-        events,
-        clock: clock.clone(),
-    };
-    tasks.spawn("pending", endless(pending.run()));
-    pods
+/// What this process is called in the Lease; no other one ever is, not even the next of the same pod.
+fn identity() -> String {
+    let host = hostname::get().unwrap_or_default();
+    format!("{}_{}", host.to_string_lossy(), Uuid::new_v4())
+}
+
+/// Whether this process has seen all that a leader must know, and if so, the highest epoch of any record.
+fn past(reader: Reader, setup: watch::Receiver<Arc<Setup>>, clock: Clock) -> Past {
+    Box::new(move || {
+        let is_ready = setup.borrow().complete && reader.ready(clock.now()).is_ok();
+        let epochs = || {
+            let snapshot = reader.snapshot();
+            let trusts = snapshot
+                .iter()
+                .filter_map(|(_, entry)| entry.trust.as_ref());
+            trusts.map(|trust| trust.epoch).max().unwrap_or_default()
+        };
+        is_ready.then(epochs)
+    })
+}
+
+/// Leads whenever that can be had, until told to `stop`; then lets another one lead.
+///
+/// # Errors
+///
+/// A task of the leader ended.
+async fn lead(mut elector: Elector, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
+    loop {
+        let term = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            term = elector.campaign() => term,
+        };
+        parts.metrics.leader.set(1);
+        let ended = tokio::select! {
+            ended = term::run(&parts, term.epoch, stop.child_token()) => Some(ended),
+            // What it was doing is dropped where it stands.
+            () = elector.hold() => None,
+        };
+        parts.metrics.leader.set(0);
+        parts.metrics.forget();
+        parts.listed.send_replace(true);
+        if let Some(ended) = ended {
+            elector.release().await;
+            return ended;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,25 +2,37 @@
 
 use anyhow::Context;
 use axum::Router;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::server::bind::{self, Bind};
 use crate::server::extender::{self, Extender};
 use crate::server::listen::{Listener, loopback};
 use crate::server::tls::files::Files;
-use crate::server::tls::{Identity, secret};
+use crate::server::tls::{Clients, Expiries, Identity, secret};
 use crate::server::{self, serve};
 use crate::store::{follow_rules, rules};
 
-use super::config::GateConfig;
+use super::config::{ExtenderTls, GateConfig};
 use super::{Process, endless};
+
+/// The names of its ports, as `/readyz` and logs have them.
+const BIND: &str = "bind gate";
+const EXTENDER: &str = "extender";
 
 /// Its ports, which nobody answers on yet.
 #[derive(Debug)]
 pub(super) struct Ports {
     config: GateConfig,
-    extender: Listener,
-    bind: Listener,
+    extender: Port,
+    bind: Port,
+}
+
+/// An address that is ours; it is listened on once `opening` is cancelled.
+#[derive(Debug)]
+struct Port {
+    listener: Listener,
+    opening: CancellationToken,
 }
 
 impl Ports {
@@ -29,10 +41,18 @@ impl Ports {
     /// # Errors
     ///
     /// One cannot be had.
-    pub(super) async fn take(config: GateConfig) -> Result<Self, server::Error> {
-        let address = loopback(config.extender_listen)?;
-        let extender = Listener::bind("--extender-listen", address).await?;
-        let bind = Listener::bind("--bind-listen", config.bind_listen).await?;
+    pub(super) fn take(config: GateConfig) -> Result<Self, server::Error> {
+        let reserve = |flag, address| {
+            let opening = CancellationToken::new();
+            let listener = Listener::reserve(flag, address, opening.clone())?;
+            Ok::<_, server::Error>(Port { listener, opening })
+        };
+        let address = match config.extender_tls {
+            None => loopback(config.extender_listen)?,
+            Some(_) => config.extender_listen,
+        };
+        let extender = reserve("--extender-listen", address)?;
+        let bind = reserve("--bind-listen", config.bind_listen)?;
         Ok(Self {
             config,
             extender,
@@ -52,35 +72,103 @@ pub(super) fn start(process: &mut Process, ports: Ports) -> anyhow::Result<()> {
         extender,
         bind,
     } = ports;
-    info!(extender = %extender.address(), bind = %bind.address(), "listening");
-    let (clock, reader) = (process.clock.clone(), process.reader.clone());
-    let metrics = server::metrics::Metrics::register(&mut process.registry);
-    let state = Extender::new(clock.clone(), reader.clone(), metrics);
-    answer(process, "extender", extender, extender::router(state));
+    let (at_extender, at_bind) = (extender.listener.address(), bind.listener.address());
+    info!(extender = %at_extender, bind = %at_bind, "addresses taken");
+    let expiries = Expiries::register(&mut process.registry);
+    start_extender(process, extender, config.extender_tls, &expiries)?;
+    start_bind(process, bind, config.certificate, &expiries)
+}
 
+fn start_extender(
+    process: &mut Process,
+    port: Port,
+    tls: Option<ExtenderTls>,
+    expiries: &Expiries,
+) -> anyhow::Result<()> {
+    let metrics = server::metrics::Metrics::register(&mut process.registry);
+    let state = Extender::new(process.clock.clone(), process.reader.clone(), metrics);
+    let port = match tls {
+        None => port,
+        Some(tls) => secure(process, port, tls, expiries)?,
+    };
+    answer(process, EXTENDER, port, extender::router(state));
+    Ok(())
+}
+
+/// Has the extender speak TLS, with those alone who may ask.
+fn secure(
+    process: &mut Process,
+    port: Port,
+    tls: ExtenderTls,
+    expiries: &Expiries,
+) -> anyhow::Result<Port> {
+    let identity = Identity::new(expiries.of(Expiries::EXTENDER));
+    let clients = Clients::named(&tls.name, expiries.of(Expiries::EXTENDER_CLIENTS));
+    let config = identity.config_for(&clients);
+    let config = config.context("failed to set up TLS of the extender")?;
+    mind(process, EXTENDER, &identity);
+    let shown = tls.files.follow(identity.clone());
+    process.tasks.spawn("extender certificate", endless(shown));
+    let believed = tls.clients.follow(clients.clone());
+    process.tasks.spawn("extender clients", endless(believed));
+    process.requiring_for(EXTENDER, move |now| of(EXTENDER, identity.ready(now)));
+    let asked = clients.clone();
+    process.requiring_for(EXTENDER, move |now| of(EXTENDER, asked.ready(now)));
+    let listener = port.listener.over_mutual_tls(config, clients);
+    Ok(Port { listener, ..port })
+}
+
+fn start_bind(
+    process: &mut Process,
+    port: Port,
+    files: Option<Files>,
+    expiries: &Expiries,
+) -> anyhow::Result<()> {
+    let (client, clock) = (process.client.clone(), process.clock.clone());
     let (writer, rules) = rules();
-    let followed = follow_rules(process.client.clone(), writer, clock.clone());
+    let followed = follow_rules(client.clone(), writer, clock.clone());
     process.tasks.spawn("namespaces", endless(followed));
     let metrics = bind::Metrics::register(&mut process.registry);
     let state = Bind::new(
         clock,
-        reader,
+        process.reader.clone(),
         rules.clone(),
-        process.client.clone(),
+        client,
         metrics,
     );
-    let identity = Identity::new(&mut process.registry);
-    let bind = bind.over_tls(identity.config().context("failed to set up TLS")?);
-    answer(process, "bind", bind, bind::router(state));
-    show(process, config.certificate, identity.clone());
-    process.requiring(move |now| rules.ready(now).map_err(|error| error.to_string()));
-    process.requiring(move |now| identity.ready(now));
+    let identity = Identity::new(expiries.of(Expiries::BIND));
+    let config = identity.config().context("failed to set up TLS")?;
+    let listener = port.listener.over_tls(config);
+    answer(
+        process,
+        BIND,
+        Port { listener, ..port },
+        bind::router(state),
+    );
+    mind(process, BIND, &identity);
+    show(process, files, identity.clone());
+    process.requiring_for(BIND, move |now| {
+        rules.ready(now).map_err(|error| error.to_string())
+    });
+    process.requiring_for(BIND, move |now| of(BIND, identity.ready(now)));
     Ok(())
 }
 
-fn answer(process: &mut Process, name: &'static str, listener: Listener, router: Router) {
-    let serving = serve(listener, router, process.stop.clone(), process.drain);
+/// Says whose certificates lack something.
+fn of(port: &str, ready: Result<(), String>) -> Result<(), String> {
+    ready.map_err(|lacks| format!("{port}: {lacks}"))
+}
+
+fn answer(process: &mut Process, name: &'static str, port: Port, router: Router) {
+    process.opening(name, port.opening, port.listener.opened());
+    let serving = serve(port.listener, router, process.stop.clone(), process.drain);
     process.tasks.drain(name, serving);
+}
+
+/// Has what `identity` shows at `port` looked after.
+fn mind(process: &mut Process, port: &'static str, identity: &Identity) {
+    let minding = identity.clone().mind(port, process.clock.clone());
+    process.tasks.spawn("expiry", endless(minding));
 }
 
 /// Follows what the bind gate is to show.

@@ -49,9 +49,9 @@ impl Supervisor {
         name: &'static str,
         task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) where
-        E: std::error::Error + Send + Sync + 'static,
+        E: Into<anyhow::Error>,
     {
-        self.start(name, async { task.await.map_err(anyhow::Error::from) });
+        self.start(name, async { task.await.map_err(Into::into) });
     }
 
     /// Waits until a task ends or the process is told to stop, stops the rest, and waits at most

@@ -32,15 +32,46 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
+/// What a certificate is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// Its common name.
+    pub common_name: &'a str,
+    /// The DNS names and IP addresses that it is for.
+    pub names: Option<&'a Names>,
+    /// What it is shown for.
+    pub purpose: Purpose,
+    /// How long it lives, never longer than the CA.
+    pub life: SignedDuration,
+}
+
+/// What a certificate is shown for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// By a client, to a server.
+    Client,
+    /// By a server, to its clients.
+    Server,
+}
+
 impl Authority {
-    /// Makes a CA that signs servers' certificates, no other CAs.
+    /// Makes a CA that signs certificates, no other CAs, and lives [`LIFE_OF_AUTHORITY`].
     ///
     /// # Errors
     ///
     /// The system has no randomness, or `now` is not of the years that a certificate can name.
     pub fn make(now: Timestamp) -> Result<Self, Error> {
         let name = format!("trustpool CA {}", floor(now));
-        let mut params = parameters(&name, now, after(now, LIFE_OF_AUTHORITY))?;
+        Self::named(&name, LIFE_OF_AUTHORITY, now)
+    }
+
+    /// The same, called `name` and with another `life`.
+    ///
+    /// # Errors
+    ///
+    /// The same, also of the end of its life.
+    pub fn named(name: &str, life: SignedDuration, now: Timestamp) -> Result<Self, Error> {
+        let mut params = parameters(name, now, after(now, life))?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = make_key()?;
@@ -78,12 +109,31 @@ impl Authority {
     ///
     /// The system has no randomness.
     pub fn issue(&self, names: &Names, now: Timestamp) -> Result<Pem, Error> {
-        let end = after(now, LIFE).min(self.certificate.not_after());
-        let mut params = parameters("trustpool", now, end)?;
-        let names: Vec<String> = names.iter().map(str::to_owned).collect();
+        let order = Order {
+            common_name: "trustpool",
+            names: Some(names),
+            purpose: Purpose::Server,
+            life: LIFE,
+        };
+        self.sign(&order, now)
+    }
+
+    /// Issues what `order` says, with a key of its own.
+    ///
+    /// # Errors
+    ///
+    /// The system has no randomness, or its life ends in a year that a certificate cannot name.
+    pub fn sign(&self, order: &Order<'_>, now: Timestamp) -> Result<Pem, Error> {
+        let end = after(now, order.life).min(self.certificate.not_after());
+        let mut params = parameters(order.common_name, now, end)?;
+        let names = order.names.into_iter().flat_map(Names::iter);
+        let names: Vec<String> = names.map(str::to_owned).collect();
         let alternatives = CertificateParams::new(names).map_err(Error::Make)?;
         params.subject_alt_names = alternatives.subject_alt_names;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = vec![match order.purpose {
+            Purpose::Client => ExtendedKeyUsagePurpose::ClientAuth,
+            Purpose::Server => ExtendedKeyUsagePurpose::ServerAuth,
+        }];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
         let key = make_key()?;

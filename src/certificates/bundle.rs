@@ -5,6 +5,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::certificate::Certificate;
+use super::error::Error;
 
 /// Certificates of CAs, each once.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -18,6 +19,26 @@ impl Bundle {
             .filter_map(|der| Certificate::read(der.ok()?).ok())
             .filter(Certificate::is_authority)
             .collect()
+    }
+
+    /// The certificates of CAs in `pem`, all of them.
+    ///
+    /// # Errors
+    ///
+    /// One cannot be read or is no CA's, or there is none.
+    pub fn parse(pem: &[u8]) -> Result<Self, Error> {
+        let mut bundle = Self::default();
+        for der in CertificateDer::pem_slice_iter(pem) {
+            let certificate = Certificate::read(der.map_err(|_| Error::Certificate)?)?;
+            if !certificate.is_authority() {
+                return Err(Error::Authority);
+            }
+            bundle.extend([certificate]);
+        }
+        if bundle.is_empty() {
+            return Err(Error::Certificate);
+        }
+        Ok(bundle)
     }
 
     /// All of them as PEM: nothing between one and the next, a line feed at the end.

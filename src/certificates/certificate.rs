@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use jiff::{SignedDuration, Timestamp};
 use pem::{EncodeConfig, LineEnding};
 use rustls::RootCertStore;
@@ -10,7 +13,7 @@ use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::ParsedCertificate;
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::time::ASN1Time;
@@ -23,6 +26,7 @@ use super::names::Names;
 /// A certificate, as far as decisions need it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Certificate {
+    called: BTreeSet<String>,
     der: CertificateDer<'static>,
     is_authority: bool,
     names: Option<Names>,
@@ -42,9 +46,11 @@ impl Certificate {
             return Err(Error::Certificate);
         }
         let (is_authority, names) = (read.is_ca(), names(&read));
+        let called = called(&read);
         let not_after = moment(read.validity().not_after)?;
         let not_before = moment(read.validity().not_before)?;
         Ok(Self {
+            called,
             der,
             is_authority,
             names,
@@ -87,6 +93,25 @@ impl Certificate {
         self.names.as_ref()
     }
 
+    /// What it says that it is, as it is written: its common name, if it has one alone, its DNS names and its URIs.
+    pub fn called(&self) -> impl Iterator<Item = &str> {
+        self.called.iter().map(String::as_str)
+    }
+
+    /// Says whether it is that of `name`, exactly so.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.called.contains(name)
+    }
+
+    /// Its SHA-256, in hexadecimal digits.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let digest = digest(&SHA256, &self.der);
+        let bytes = digest.as_ref().iter();
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The last second that it counts in.
     #[must_use]
     pub const fn not_after(&self) -> Timestamp {
@@ -122,15 +147,28 @@ impl Certificate {
     #[must_use]
     pub fn is_signed_by(&self, authority: &Self, now: Timestamp) -> bool {
         let mut roots = RootCertStore::empty();
-        let Ok(now) = u64::try_from(now.as_second()) else {
+        let Some(now) = unix(now) else {
             return false;
         };
-        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now));
         let algorithms = default_provider().signature_verification_algorithms.all;
         roots.add(authority.der.clone()).is_ok()
             && ParsedCertificate::try_from(&self.der).is_ok_and(|it| {
                 verify_server_cert_signed_by_trust_anchor(&it, &roots, &[], now, algorithms).is_ok()
             })
+    }
+
+    /// Says whether a server that believes `authority` alone would at `now` take this for a client's.
+    #[must_use]
+    pub fn is_clients_of(&self, authority: &Self, now: Timestamp) -> bool {
+        let mut roots = RootCertStore::empty();
+        let Some(now) = unix(now) else {
+            return false;
+        };
+        let provider = Arc::new(default_provider());
+        roots.add(authority.der.clone()).is_ok()
+            && WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .is_ok_and(|it| it.verify_client_cert(&self.der, &[], now).is_ok())
     }
 }
 
@@ -138,6 +176,28 @@ fn names(read: &X509Certificate<'_>) -> Option<Names> {
     let names = read.subject_alternative_name().ok()??;
     let names = names.value.general_names.iter().filter_map(name);
     Names::found(names.collect::<BTreeSet<_>>())
+}
+
+/// The time as rustls takes it; nothing before 1970.
+fn unix(at: Timestamp) -> Option<UnixTime> {
+    let seconds = u64::try_from(at.as_second()).ok()?;
+    Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+}
+
+fn called(read: &X509Certificate<'_>) -> BTreeSet<String> {
+    let common: Vec<_> = read.subject().iter_common_name().collect();
+    let common = match common.as_slice() {
+        [name] => name.as_str().ok(),
+        // Which of several is meant, nobody agrees on.
+        _ => None,
+    };
+    let names = read.subject_alternative_name().ok().flatten();
+    let names = names.iter().flat_map(|it| &it.value.general_names);
+    let names = names.filter_map(|name| match *name {
+        GeneralName::DNSName(name) | GeneralName::URI(name) => Some(name),
+        _ => None,
+    });
+    common.into_iter().chain(names).map(str::to_owned).collect()
 }
 
 fn name(name: &GeneralName<'_>) -> Option<String> {

@@ -61,6 +61,12 @@ impl Pair {
         &self.certificate
     }
 
+    /// The certificate, and those that lead from it to its CA.
+    #[must_use]
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.certified.cert
+    }
+
     /// Certificates and key as rustls takes them.
     #[must_use]
     pub fn certified(&self) -> Arc<CertifiedKey> {

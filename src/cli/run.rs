@@ -13,16 +13,22 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 use tracing_subscriber::EnvFilter;
 
-use crate::app::{self, Config, ControllerConfig, GateConfig};
+use crate::app::{self, Config, ControllerConfig, ExtenderTls, GateConfig};
 use crate::clock::Clock;
-use crate::server::tls::files::Files;
+use crate::policies::Groups;
+use crate::server::tls::files::{ClientFile, Files};
 use crate::telemetry::{self, Colour, Format};
+
+/// What is logged unless something else is asked for. What kube's client reports in that module is an error that we
+/// report with what follows from it.
+pub(super) const FILTER: &str = "info,kube_client::client::builder=off";
 
 /// Attest nodes and mark them: the role that writes.
 ///
 /// Nodes of every TrustPool are asked about at its AttestationService; each verdict becomes a
 /// NodeTrust, and a label and a taint of the Node. It also keeps the certificate of the bind gate.
-/// One process at a time may have this role.
+/// Any number of processes may have this role: the one that holds Lease trustpool-controller of
+/// --namespace attests, the others stand by.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   trustpool controller --kubeconfig controller.kubeconfig
@@ -38,10 +44,12 @@ pub struct Controller {
 ///
 /// kube-scheduler asks POST /filter and /preempt on --extender-listen; the API server asks POST
 /// /bind/… on --bind-listen about every Binding in a namespace that is covered. Any number of
-/// processes may have this role.
+/// processes may have this role. Two of one user may share an address: each listens once it is
+/// ready, so that one can take over from the other.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
-  trustpool gate --kubeconfig gate.kubeconfig --bind-listen 0.0.0.0:9471")]
+  trustpool gate --kubeconfig gate.kubeconfig --bind-listen 0.0.0.0:9471
+  trustpool gate --extender-tls-cert extender.crt --extender-tls-key extender.key --extender-client-ca ca.crt")]
 pub struct Gate {
     #[command(flatten)]
     pub(super) process: Process,
@@ -82,12 +90,14 @@ pub(super) struct Process {
         env = "TRUSTPOOL_ADMIN_LISTEN"
     )]
     admin_listen: SocketAddr,
+    /// Where they are as well: a Unix socket, which no other process shares. For `trustpool probe`.
+    #[arg(long, value_name = "FILE", env = "TRUSTPOOL_ADMIN_SOCKET")]
+    admin_socket: Option<PathBuf>,
     /// What to log: a level, or levels by module, such as `info,trustpool::controller=debug`.
     #[arg(
         long,
         value_name = "FILTER",
-        // What kube's client reports there is an error that we report with what follows from it.
-        default_value = "info,kube_client::client::builder=off",
+        default_value = FILTER,
         env = "TRUSTPOOL_LOG"
     )]
     log: String,
@@ -118,12 +128,23 @@ pub(super) struct ControllerArgs {
         env = "TRUSTPOOL_BIND_NAMES"
     )]
     bind_names: Vec<String>,
+    /// Which admission policies must be in force, separated by commas: validating, mutating and webhook
+    /// (manifests), extender, startup-taint and unmutated (without-mutating-policies.yaml of
+    /// manifests/optional). What is missing or was altered is told in the log, in Events and as
+    /// `trustpool_policy`. Empty: none.
+    #[arg(
+        long,
+        value_name = "GROUPS",
+        default_value = "mutating,validating,webhook",
+        env = "TRUSTPOOL_EXPECT_POLICIES"
+    )]
+    expect_policies: Groups,
 }
 
 /// What a gate is told.
 #[derive(Args, Debug)]
 pub(super) struct GateArgs {
-    /// Where kube-scheduler asks. A loopback address: there is no TLS here.
+    /// Where kube-scheduler asks. A loopback address, unless there is TLS.
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -131,6 +152,40 @@ pub(super) struct GateArgs {
         env = "TRUSTPOOL_EXTENDER_LISTEN"
     )]
     extender_listen: SocketAddr,
+    /// The certificate to show there (PEM), so that TLS is spoken: with clients that show one of their own. All
+    /// three files are read again when they change; `trustpool pki` makes them.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires_all = ["extender_tls_key", "extender_client_ca"],
+        env = "TRUSTPOOL_EXTENDER_TLS_CERT"
+    )]
+    extender_tls_cert: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires_all = ["extender_tls_cert", "extender_client_ca"],
+        env = "TRUSTPOOL_EXTENDER_TLS_KEY"
+    )]
+    extender_tls_key: Option<PathBuf>,
+    /// The CAs of those who may ask there (PEM, one after another).
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires_all = ["extender_tls_cert", "extender_tls_key"],
+        env = "TRUSTPOOL_EXTENDER_CLIENT_CA"
+    )]
+    extender_client_ca: Option<PathBuf>,
+    /// The name that the certificate of whoever asks there must say: its common name, or one of its DNS names or
+    /// URIs. Nobody else is answered.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "system:kube-scheduler",
+        env = "TRUSTPOOL_EXTENDER_CLIENT_NAME"
+    )]
+    extender_client_name: String,
     /// Where the API server asks about Bindings, by TLS.
     #[arg(
         long,
@@ -156,6 +211,17 @@ pub(super) struct GateArgs {
         env = "TRUSTPOOL_BIND_TLS_KEY"
     )]
     bind_tls_key: Option<PathBuf>,
+    /// How long everything goes on after SIGTERM before --drain begins, while /readyz says no already: for a gate
+    /// behind a Service, which sends requests for a moment longer.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "0s",
+        value_parser = duration,
+        allow_hyphen_values = true,
+        env = "TRUSTPOOL_SHUTDOWN_DELAY"
+    )]
+    shutdown_delay: Duration,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -170,6 +236,7 @@ impl ControllerArgs {
     pub(super) fn config(self) -> ControllerConfig {
         ControllerConfig {
             bind_names: self.bind_names,
+            expect_policies: self.expect_policies,
         }
     }
 }
@@ -177,10 +244,19 @@ impl ControllerArgs {
 impl GateArgs {
     pub(super) fn config(self) -> GateConfig {
         let files = self.bind_tls_cert.zip(self.bind_tls_key);
+        let extender = self.extender_tls_cert.zip(self.extender_tls_key);
+        let extender = extender.zip(self.extender_client_ca);
+        let name = self.extender_client_name;
         GateConfig {
             extender_listen: self.extender_listen,
+            extender_tls: extender.map(|((certificate, key), clients)| ExtenderTls {
+                files: Files { certificate, key },
+                clients: ClientFile(clients),
+                name,
+            }),
             bind_listen: self.bind_listen,
             certificate: files.map(|(certificate, key)| Files { certificate, key }),
+            shutdown_delay: self.shutdown_delay,
         }
     }
 }
@@ -201,6 +277,7 @@ impl Process {
             kubeconfig: self.kubeconfig,
             namespace: self.namespace,
             admin_listen: self.admin_listen,
+            admin_socket: self.admin_socket,
             drain: self.drain,
             controller,
             gate,
@@ -240,7 +317,7 @@ impl Process {
 }
 
 /// Reads a length of time such as `10s` or `1m30s`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let length: SignedDuration = text
         .parse()
         .map_err(|_: jiff::Error| "must be a time such as `10s` or `1m30s`".to_owned())?;

@@ -32,7 +32,7 @@ const PACE: Duration = Duration::from_secs(1);
 /// The longest time between two looks: should the clock be set back meanwhile, so late is what is due.
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// Keeps the certificate of the bind gate. One process at a time may run it.
+/// Keeps the certificate of the bind gate. Only the leader runs it.
 pub struct Certificates {
     clock: Clock,
     events: BoxStream<'static, Seen>,

@@ -15,8 +15,9 @@ use crate::domain::breaker::Breaker;
 use crate::domain::{NodeName, Reason, Verdict};
 use crate::telemetry::Chain;
 
-use super::call::call;
 use super::metrics::Metrics;
+use super::policies::State;
+use crate::call::call;
 
 /// How many Events may wait.
 const WAITING: usize = 1_000;
@@ -47,6 +48,13 @@ pub enum Notice {
         pod: Box<ObjectReference>,
         /// How many nodes there are, and why none will do.
         note: String,
+    },
+    /// A policy, its binding or the webhook configuration was found in another state.
+    Policy {
+        /// The object.
+        policy: Box<ObjectReference>,
+        /// What it is now.
+        state: State,
     },
     /// A node has another verdict.
     Verdict {
@@ -113,6 +121,7 @@ fn event(notice: Notice) -> (Event, ObjectReference) {
             (event, *trust)
         }
         Notice::NoTrustedNode { pod, note } => (warning("NoTrustedNode", "Scheduling", note), *pod),
+        Notice::Policy { policy, state } => (policy_event(&state), *policy),
         Notice::Verdict {
             node,
             uid,
@@ -145,6 +154,26 @@ fn breaker_event(breaker: Breaker) -> Event {
             type_: EventType::Normal,
             ..warning("BreakerClosed", "Marking", CLOSED.to_owned())
         },
+    }
+}
+
+fn policy_event(state: &State) -> Event {
+    let told = |reason: &str, note: &str| warning(reason, "Guarding", note.to_owned());
+    match state {
+        State::Altered(path) => told(
+            "PolicyAltered",
+            &format!(
+                "{path} is not as this version of Trustpool installs it: what it guards may be open"
+            ),
+        ),
+        State::InForce => Event {
+            type_: EventType::Normal,
+            ..told(
+                "PolicyInForce",
+                "it is again as this version of Trustpool installs it",
+            )
+        },
+        State::Missing => told("PolicyMissing", "it is not there: what it guards is open"),
     }
 }
 

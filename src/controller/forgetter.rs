@@ -12,7 +12,7 @@ use crate::domain::NodeName;
 use crate::store::Kept;
 use crate::telemetry::Chain;
 
-use super::call::call;
+use crate::call::call;
 
 /// Deletes NodeTrusts that nobody needs any more.
 #[derive(Clone, Debug)]

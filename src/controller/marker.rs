@@ -1,7 +1,7 @@
 //! The task that writes Nodes: labels and taint in one guarded patch, the condition a second later,
 //! losses of trust first. Level-triggered: a mark that somebody else changed is put right.
 
-mod patch;
+pub(super) mod patch;
 mod work;
 
 use std::sync::Arc;
@@ -22,9 +22,9 @@ use crate::domain::mark;
 use crate::store::{PartialNode, Reader, Tracked};
 use crate::telemetry::Chain;
 
-use super::call::{Error, call};
 use super::metrics::{Metrics, OfOutcome};
 use super::setup::Setup;
+use crate::call::{Error, call};
 
 use work::{Job, Mark, Work};
 

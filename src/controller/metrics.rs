@@ -57,6 +57,17 @@ pub struct OfError {
     pub kind: &'static str,
 }
 
+/// Labels: an object of which a policy is made, and how it is with it.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct OfPolicy {
+    /// The kind of the object.
+    pub kind: String,
+    /// Its name.
+    pub policy: String,
+    /// `altered`, `in_force`, `missing` or `unknown`.
+    pub state: &'static str,
+}
+
 /// Label: an outcome, a word of a closed set.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct OfOutcome {
@@ -73,6 +84,10 @@ pub struct Metrics {
     pub oldest: Family<OfPool, Gauge>,
     /// Whether the breaker is open.
     pub breaker_open: Family<OfPool, Gauge>,
+    /// Whether this process leads.
+    pub leader: Gauge,
+    /// 1 for the state that a policy is in.
+    pub policies: Family<OfPolicy, Gauge>,
     /// Rounds that ended.
     pub rounds: Family<OfPool, Counter>,
     /// Hosts per request.
@@ -98,6 +113,8 @@ impl Metrics {
             nodes: Family::default(),
             oldest: Family::default(),
             breaker_open: Family::default(),
+            leader: Gauge::default(),
+            policies: Family::default(),
             rounds: Family::default(),
             batch_hosts: Histogram::new(HOSTS),
             batch_duration: Family::new_with_constructor(|| Histogram::new(SECONDS)),
@@ -112,7 +129,16 @@ impl Metrics {
         metrics
     }
 
+    /// Takes back what only a leader knows.
+    pub fn forget(&self) {
+        self.nodes.clear();
+        self.oldest.clear();
+        self.breaker_open.clear();
+        self.policies.clear();
+    }
+
     fn register_gauges(&self, registry: &mut Registry) {
+        registry.register("leader", "Whether this process leads", self.leader.clone());
         registry.register("nodes", "Nodes of a pool by verdict", self.nodes.clone());
         registry.register(
             "oldest_verdict_age_seconds",
@@ -123,6 +149,11 @@ impl Metrics {
             "breaker_open",
             "1 while so much of a pool's trust is lost that no node is tainted for it",
             self.breaker_open.clone(),
+        );
+        registry.register(
+            "policy",
+            "1 for the state that an admission policy, its binding or the webhook configuration is in",
+            self.policies.clone(),
         );
     }
 

@@ -22,9 +22,9 @@ use crate::domain::{NodeName, Pool, Record, Verdict, backoff};
 use crate::store::Kept;
 use crate::telemetry::Chain;
 
-use super::call::{Error, call};
 use super::events::{Events, Notice};
 use super::metrics::{Metrics, OfOutcome};
+use crate::call::{Deposed, Error, call};
 
 use job::{Job, Settled, goes_on};
 use queue::Queue;
@@ -97,17 +97,19 @@ enum Ended {
 pub struct Recorder {
     api: Api<NodeTrust>,
     clock: Clock,
+    epoch: u32,
     metrics: Metrics,
     events: Events,
 }
 
 impl Recorder {
-    /// Makes a recorder.
+    /// Makes a recorder for the term `epoch`.
     #[must_use]
-    pub fn new(client: Client, clock: Clock, metrics: Metrics, events: Events) -> Self {
+    pub fn new(client: Client, epoch: u32, clock: Clock, metrics: Metrics, events: Events) -> Self {
         Self {
             api: Api::all(client),
             clock,
+            epoch,
             metrics,
             events,
         }
@@ -230,12 +232,18 @@ impl Recorder {
         if !record.tells_more_than(&base.record) {
             return Ok(base);
         }
+        if base.epoch > self.epoch {
+            return Err(Deposed.into());
+        }
         let base = if base.version.is_empty() {
             self.create(name, &base).await?
         } else {
             base
         };
-        let status = NodeTrustStatus::of(&record, &base.conditions, base.generation, now);
+        let status = NodeTrustStatus {
+            epoch: Some(self.epoch),
+            ..NodeTrustStatus::of(&record, &base.conditions, base.generation, now)
+        };
         job.sent = Some(Record::from(&status));
         let object = NodeTrust {
             metadata: ObjectMeta {

@@ -25,12 +25,12 @@ use crate::store::Reader;
 use crate::telemetry::Chain;
 
 use super::attestor::Progress;
-use super::call::call;
 use super::events::{Events, Notice, reference};
 use super::marker::breakers;
 use super::metrics::{Metrics, OfPool, OfVerdict};
 use super::setup::Setup;
 use super::status::{self, Judge, Tale, tales};
+use crate::call::call;
 
 use pools::Pools;
 

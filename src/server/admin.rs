@@ -1,6 +1,5 @@
 //! The admin port: `/livez`, `/readyz`, `/metrics`.
 
-use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
@@ -10,64 +9,41 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tracing::error;
 
-use crate::clock::Clock;
-use crate::domain::Now;
-use crate::store::Reader;
 use crate::telemetry::Chain;
+
+use super::readiness::Readiness;
 
 /// What `encode` writes.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Something that must hold for the process to be ready; else a sentence that says what is missing.
-pub type Condition = Box<dyn Fn(Now) -> Result<(), String> + Send + Sync>;
-
 /// What the admin port tells.
+#[derive(Debug)]
 pub struct Admin {
-    clock: Clock,
-    conditions: Vec<Condition>,
-    registry: Arc<Registry>,
+    readiness: Arc<Readiness>,
+    ready: Gauge,
+    registry: Registry,
+}
+
+/// Adds to `registry`, which is to prefix every name with `trustpool`, whether the process is ready.
+pub fn readiness(registry: &mut Registry) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register("ready", "Whether /readyz says ok", gauge.clone());
+    gauge
 }
 
 impl Admin {
-    /// Tells whether the watches behind `store` are alive, and what is in `registry`.
+    /// Tells what `readiness` says, and what is in `registry`.
     #[must_use]
-    pub fn new(clock: Clock, store: Reader, registry: Arc<Registry>) -> Self {
-        let watches = move |now| store.ready(now).map_err(|error| error.to_string());
+    pub fn new(readiness: Arc<Readiness>, mut registry: Registry) -> Self {
         Self {
-            clock,
-            conditions: Vec::new(),
+            readiness,
+            ready: self::readiness(&mut registry),
             registry,
         }
-        .requiring(watches)
-    }
-
-    /// Makes readiness depend on `condition` too, which must not wait.
-    #[must_use]
-    pub fn requiring(
-        mut self,
-        condition: impl Fn(Now) -> Result<(), String> + Send + Sync + 'static,
-    ) -> Self {
-        self.conditions.push(Box::new(condition));
-        self
-    }
-
-    /// The first condition that does not hold.
-    fn ready(&self) -> Result<(), String> {
-        let now = self.clock.now();
-        self.conditions.iter().try_for_each(|holds| holds(now))
-    }
-}
-
-impl fmt::Debug for Admin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admin")
-            .field("clock", &self.clock)
-            .field("conditions", &self.conditions.len())
-            .field("registry", &self.registry)
-            .finish()
     }
 }
 
@@ -81,13 +57,15 @@ pub fn router(admin: Admin) -> Router {
 }
 
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
-    match admin.ready() {
+    match admin.readiness.check() {
         Ok(()) => "ok\n".into_response(),
         Err(missing) => (StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")).into_response(),
     }
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    let ready = admin.readiness.check().is_ok();
+    admin.ready.set(i64::from(ready));
     let mut text = String::new();
     match encode(&mut text, &admin.registry) {
         Ok(()) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
@@ -108,6 +86,8 @@ mod tests {
     use prometheus_client::metrics::counter::Counter;
     use tower::ServiceExt;
 
+    use crate::clock::Clock;
+    use crate::server::readiness::For;
     use crate::store::{SILENCE, channel};
 
     use super::*;
@@ -130,8 +110,12 @@ mod tests {
             true => Ok(()),
             false => Err("no certificate yet".to_owned()),
         };
-        let admin = Admin::new(clock.clone(), reader, Arc::default()).requiring(condition);
-        let router = router(admin);
+        let mut readiness = Readiness::new(clock.clone());
+        readiness.require(For::All, move |now| {
+            reader.ready(now).map_err(|error| error.to_string())
+        });
+        readiness.require(For::All, condition);
+        let router = router(Admin::new(Arc::new(readiness), Registry::default()));
         let not = |why: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"));
 
         let expected = not("the watch of Nodes has not listed yet");
@@ -143,12 +127,16 @@ mod tests {
 
         writer.health().node_trusts.list(clock.now());
         assert_eq!(ask(&router, "/readyz").await, not("no certificate yet"));
+        let (_, metrics) = ask(&router, "/metrics").await;
+        assert!(metrics.contains("\nready 0\n"), "{metrics}");
 
         claimed.store(true, Ordering::Relaxed);
         assert_eq!(
             ask(&router, "/readyz").await,
             (StatusCode::OK, "ok\n".to_owned())
         );
+        let (_, metrics) = ask(&router, "/metrics").await;
+        assert!(metrics.contains("\nready 1\n"), "{metrics}");
 
         tokio::time::advance(SILENCE).await;
         let expected = not("the watch of Nodes has been silent for 90 s");
@@ -163,16 +151,14 @@ mod tests {
     async fn metrics_are_in_the_open_metrics_format() {
         let mut registry = Registry::with_prefix("trustpool");
         registry.register("leader", "Says", Counter::<u64>::default());
-        let admin = Admin::new(Clock::system(), channel().1, Arc::new(registry));
+        let readiness = Arc::new(Readiness::new(Clock::system()));
+        let admin = Admin::new(readiness, registry);
         let request = Request::get("/metrics").body(Body::empty()).unwrap();
 
         let response = router(admin).oneshot(request).await.unwrap();
 
         assert_eq!(response.headers()[CONTENT_TYPE], OPEN_METRICS);
         let text = response.into_body().collect().await.unwrap().to_bytes();
-        assert!(
-            text.ends_with(b"trustpool_leader_total 0\n# EOF\n"),
-            "{text:?}"
-        );
+        assert!(text.ends_with(b"trustpool_ready 1\n# EOF\n"), "{text:?}");
     }
 }

@@ -180,8 +180,12 @@ impl Bind {
     /// Counts what was decided, and gives `message` back if it is a refusal.
     fn count(&self, cover: Cover, decision: &Decision, message: String) -> Option<String> {
         if decision.passes(cover) {
-            if !matches!(decision, Decision::Granted | Decision::NotAsked) {
-                self.metrics.passed(decision.label());
+            match decision {
+                Decision::Granted => self.metrics.granted(),
+                Decision::NotAsked => {}
+                Decision::Refused(_) | Decision::Undecided(_) => {
+                    self.metrics.passed(decision.label());
+                }
             }
             return None;
         }

@@ -1,45 +1,121 @@
-//! Where servers listen, settled before any of them answers.
+//! Where servers listen, settled before any of them answers. Every address is shared (`SO_REUSEPORT`): where
+//! a rolling update starts the new process before the old one ends, both have it for a moment.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use super::Error;
+use super::tls::Clients;
+
+/// How many connections the kernel keeps for us before we take them; std's own number is 128, and a rolling
+/// update has everybody connect anew at once.
+const BACKLOG: u32 = 1024;
 
 /// A port of ours that nobody answers on yet.
 #[derive(Debug)]
 pub struct Listener {
-    socket: TcpListener,
+    flag: &'static str,
     address: SocketAddr,
-    tls: Option<Arc<ServerConfig>>,
+    socket: Socket,
+    opened: CancellationToken,
+    tls: Option<Tls>,
+}
+
+/// How far a port is.
+#[derive(Debug)]
+enum Socket {
+    /// The kernel takes connections.
+    Listening(TcpListener),
+    /// It is ours, and whoever connects is refused, until the token is cancelled.
+    Reserved(TcpSocket, CancellationToken),
+}
+
+/// How TLS is spoken.
+#[derive(Clone, Debug)]
+pub(super) struct Tls {
+    pub(super) config: Arc<ServerConfig>,
+    /// Who may connect, where not everybody may.
+    pub(super) clients: Option<Clients>,
 }
 
 impl Listener {
-    /// Takes `address`, which `flag` names; port 0 takes any free one.
+    /// Takes `address`, which `flag` names, and listens there; port 0 takes any free one.
     ///
     /// # Errors
     ///
     /// The address cannot be had.
-    pub async fn bind(flag: &'static str, address: SocketAddr) -> Result<Self, Error> {
+    pub fn bind(flag: &'static str, address: SocketAddr) -> Result<Self, Error> {
+        let taken = take(address).and_then(|socket| {
+            let address = socket.local_addr()?;
+            Ok((address, Socket::Listening(socket.listen(BACKLOG)?)))
+        });
+        Self::of(flag, address, taken)
+    }
+
+    /// Takes `address`, which `flag` names, and has the server listen there only once `ready` is cancelled. Until
+    /// then whoever connects is refused at once, or reaches another process that listens there.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be had.
+    pub fn reserve(
+        flag: &'static str,
+        address: SocketAddr,
+        ready: CancellationToken,
+    ) -> Result<Self, Error> {
+        let taken = take(address).and_then(|socket| {
+            let address = socket.local_addr()?;
+            Ok((address, Socket::Reserved(socket, ready)))
+        });
+        Self::of(flag, address, taken)
+    }
+
+    fn of(
+        flag: &'static str,
+        address: SocketAddr,
+        taken: io::Result<(SocketAddr, Socket)>,
+    ) -> Result<Self, Error> {
         let failed = |source| Error::Bind {
             flag,
             address,
             source,
         };
-        let socket = TcpListener::bind(address).await.map_err(failed)?;
-        let address = socket.local_addr().map_err(failed)?;
+        let (address, socket) = taken.map_err(failed)?;
         Ok(Self {
-            socket,
+            flag,
             address,
+            socket,
+            opened: CancellationToken::new(),
             tls: None,
         })
     }
 
-    /// Has whoever connects shake hands first, as `tls` says. Otherwise it is plain HTTP that is spoken.
+    /// Has whoever connects shake hands first, as `config` says. Otherwise it is plain HTTP that is spoken.
     #[must_use]
-    pub fn over_tls(self, tls: Arc<ServerConfig>) -> Self {
+    pub fn over_tls(self, config: Arc<ServerConfig>) -> Self {
+        let tls = Tls {
+            config,
+            clients: None,
+        };
+        Self {
+            tls: Some(tls),
+            ..self
+        }
+    }
+
+    /// The same, as `config` says for `clients`: when they are believed no longer, their connections end.
+    #[must_use]
+    pub fn over_mutual_tls(self, config: Arc<ServerConfig>, clients: Clients) -> Self {
+        let tls = Tls {
+            config,
+            clients: Some(clients),
+        };
         Self {
             tls: Some(tls),
             ..self
@@ -52,10 +128,52 @@ impl Listener {
         self.address
     }
 
-    /// The socket, and how TLS is spoken on it.
-    pub(super) fn into_parts(self) -> (TcpListener, Option<Arc<ServerConfig>>) {
-        (self.socket, self.tls)
+    /// Cancelled once the kernel takes connections.
+    #[must_use]
+    pub fn opened(&self) -> CancellationToken {
+        self.opened.clone()
     }
+
+    /// Listens, when it is time; nothing if `stop` comes before.
+    ///
+    /// # Errors
+    ///
+    /// Somebody who does not share the address began to listen there.
+    pub(super) async fn open(
+        self,
+        stop: &CancellationToken,
+    ) -> Result<Option<(TcpListener, Option<Tls>)>, Error> {
+        let listening = match self.socket {
+            Socket::Listening(socket) => Ok(socket),
+            Socket::Reserved(socket, ready) => {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return Ok(None),
+                    () = ready.cancelled() => socket.listen(BACKLOG),
+                }
+            }
+        };
+        let listening = listening.map_err(|source| Error::Bind {
+            flag: self.flag,
+            address: self.address,
+            source,
+        })?;
+        info!(address = %self.address, flag = self.flag, "listening");
+        self.opened.cancel();
+        Ok(Some((listening, self.tls)))
+    }
+}
+
+/// A socket with this address. Without `SO_REUSEADDR`, which would let somebody else take the address while
+/// nobody listens; `SO_REUSEPORT` is for processes of the same user that all say so.
+fn take(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 /// Says that the extender may listen on `address` without TLS.
@@ -72,54 +190,4 @@ pub const fn loopback(address: SocketAddr) -> Result<SocketAddr, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_may_ask_without_tls() {
-        let table = [
-            ("127.0.0.1:9470", true),
-            ("127.8.9.10:1", true),
-            ("[::1]:9470", true),
-            ("[::ffff:127.0.0.1]:9470", true),
-            ("0.0.0.0:9470", false),
-            ("[::]:9470", false),
-            ("10.0.0.1:9470", false),
-            ("[::ffff:10.0.0.1]:9470", false),
-        ];
-        for (given, expected) in table {
-            let address = given.parse().unwrap();
-
-            assert_eq!(loopback(address).is_ok(), expected, "{given}");
-        }
-    }
-
-    #[test]
-    fn a_refused_address_is_named_with_its_flag() {
-        let error = loopback("0.0.0.0:9470".parse().unwrap()).unwrap_err();
-
-        assert_eq!(
-            error.to_string(),
-            "flag `--extender-listen` is `0.0.0.0:9470`, which is not a loopback address: the \
-             extender speaks HTTP without TLS, so it listens on loopback only, such as 127.0.0.1:9470"
-        );
-    }
-
-    #[tokio::test]
-    async fn an_address_that_is_taken_is_named_with_its_flag() {
-        let any = "127.0.0.1:0".parse().unwrap();
-        let first = Listener::bind("--admin-listen", any).await.unwrap();
-
-        let error = Listener::bind("--admin-listen", first.address())
-            .await
-            .unwrap_err();
-
-        assert_eq!(
-            error.to_string(),
-            format!(
-                "failed to listen on `{}` (flag `--admin-listen`)",
-                first.address()
-            )
-        );
-    }
-}
+mod tests;

@@ -19,6 +19,8 @@ pub struct Kept {
     pub uid: String,
     /// `metadata.generation`.
     pub generation: Option<i64>,
+    /// The term of the leader that wrote it; 0 if none did.
+    pub epoch: u32,
     /// The conditions that it carries.
     pub conditions: Vec<Condition>,
     /// What on it cannot be read, and is ignored.
@@ -44,11 +46,10 @@ impl Kept {
 
 impl From<&NodeTrust> for Kept {
     fn from(object: &NodeTrust) -> Self {
-        let conditions = object
-            .status
-            .as_ref()
-            .map(|status| status.conditions.clone());
+        let status = object.status.as_ref();
+        let conditions = status.map(|status| status.conditions.clone());
         Self {
+            epoch: status.and_then(|status| status.epoch).unwrap_or_default(),
             orders: Orders::from(object),
             record: Record::from(object),
             version: object.metadata.resource_version.clone().unwrap_or_default(),

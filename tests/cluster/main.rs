@@ -20,11 +20,23 @@ mod attest_outage;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod chart;
+#[cfg(test)]
+mod chart_adopts;
+#[cfg(test)]
+mod check;
+#[cfg(test)]
+mod cleanup;
+#[cfg(test)]
 mod crds;
+#[cfg(test)]
+mod extender_tls;
 #[cfg(test)]
 mod filter;
 #[cfg(test)]
 mod filter_full;
+#[cfg(test)]
+mod gate_ports;
 #[cfg(test)]
 mod invariant_1;
 #[cfg(test)]
@@ -41,6 +53,12 @@ mod invariant_5_siege;
 mod invariant_6;
 #[cfg(test)]
 mod invariant_9;
+#[cfg(test)]
+mod kills;
+#[cfg(test)]
+mod leader;
+#[cfg(test)]
+mod load;
 #[cfg(test)]
 mod lose_evidence;
 #[cfg(test)]
@@ -61,6 +79,8 @@ mod policy;
 mod policy_absent;
 #[cfg(test)]
 mod policy_additions;
+#[cfg(test)]
+mod policy_drift;
 #[cfg(test)]
 mod policy_mutators;
 #[cfg(test)]
@@ -83,6 +103,8 @@ mod preempt;
 mod process;
 #[cfg(test)]
 mod record_order;
+#[cfg(test)]
+mod rolling;
 #[cfg(test)]
 mod scheduling;
 #[cfg(test)]

@@ -52,8 +52,13 @@ impl TwoGates {
         let lagging = Clock::system();
         let directory = world.plane.directory();
         let fresh = Home::Here(world.clock.clone());
-        let controller =
-            Role::controller(&world.users.controller, world.addresses, &fresh, directory)?;
+        let controller = Role::controller(
+            "controller",
+            &world.users.controller,
+            world.addresses,
+            &fresh,
+            directory,
+        )?;
         let asked_by_scheduler = Addresses {
             extender: world.addresses.extender,
             ..Addresses::free()?
@@ -64,8 +69,14 @@ impl TwoGates {
         };
         let user = world.users.gate.through(proxy.address())?;
         let late = Home::Here(lagging.clone());
-        let filter = Role::gate(&user, asked_by_scheduler, &late, directory)?;
-        let bind = Role::gate(&world.users.gate, asked_by_server, &fresh, directory)?;
+        let filter = Role::gate("gate", &user, asked_by_scheduler, &late, directory)?;
+        let bind = Role::gate(
+            "gate-2",
+            &world.users.gate,
+            asked_by_server,
+            &fresh,
+            directory,
+        )?;
         let mut roles = [controller, filter, bind];
         for role in &mut roles {
             role.ready().await?;

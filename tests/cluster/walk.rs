@@ -12,14 +12,14 @@
 //!
 //! `TRUSTPOOL_SEED` repeats a walk, as far as its steps go; `TRUSTPOOL_WALK` sets how many there are.
 
-mod chance;
+pub mod chance;
 mod judge;
 mod machines;
 mod plan;
-mod pulse;
+pub mod pulse;
 mod roles;
-mod step;
-mod tenant;
+pub mod step;
+pub mod tenant;
 mod walker;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -36,14 +36,14 @@ use walker::Walker;
 const STEPS: usize = 300;
 
 /// A number from the environment.
-fn number(name: &str) -> Option<u64> {
+pub fn number(name: &str) -> Option<u64> {
     let value = std::env::var_os(name)?;
     let value = value.to_str().and_then(|value| value.parse().ok());
     Some(value.unwrap_or_else(|| panic!("{name} is a whole number")))
 }
 
 /// The seed of this walk.
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     number("TRUSTPOOL_SEED").unwrap_or_else(|| RandomState::new().hash_one(()))
 }
 

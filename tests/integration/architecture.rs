@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 /// layer do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["domain", "telemetry"],
-    &["certificates", "clock"],
-    &["api", "watch"],
-    &["provider", "store"],
+    &["certificates", "clock", "policies"],
+    &["api", "call", "watch"],
+    &["leader", "pki", "provider", "store"],
     &["controller", "server", "simulator"],
     &["app"],
     &["cli"],

@@ -15,7 +15,7 @@ fn standard_error(arguments: &[&str]) -> String {
 
 #[test]
 fn help_teaches() {
-    for role in ["controller", "gate", "run"] {
+    for role in ["check", "cleanup", "controller", "gate", "probe", "run"] {
         let help = trustpool(&[role, "--help"]);
 
         assert!(help.status.success());
@@ -47,6 +47,12 @@ fn a_bad_value_is_named_with_its_flag() {
         (["crds", "--dir", "/nowhere/crds"], "/nowhere/crds"),
         (["gate", "--bind-listen", "here"], "--bind-listen"),
         (["gate", "--bind-tls-cert", "a"], "--bind-tls-key"),
+        (["gate", "--extender-tls-cert", "a"], "--extender-client-ca"),
+        (["gate", "--extender-client-ca", "a"], "--extender-tls-key"),
+        (["gate", "--shutdown-delay", "-1s"], "--shutdown-delay"),
+        (["gate", "--admin-socket", "/nowhere/s"], "--admin-socket"),
+        (["probe", "--admin-socket", "/nowhere/s"], "/nowhere/s"),
+        (["pki", "--init", "x"], "--init"),
     ];
     for (arguments, named) in table {
         let error = standard_error(&arguments);

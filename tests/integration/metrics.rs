@@ -7,13 +7,20 @@ use std::path::Path;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use trustpool::controller::metrics::{
-    Ended, Metrics, OfError, OfOutcome, OfPool, OfRequest, OfVerdict,
+    Ended, Metrics, OfError, OfOutcome, OfPolicy, OfPool, OfRequest, OfVerdict,
 };
 use trustpool::server;
 
 /// Makes one sample of everything that has labels; the extender makes its own.
 fn touch(metrics: &Metrics) {
     let text = || "x".to_owned();
+    let (kind, policy, state) = (text(), text(), "in_force");
+    let of = OfPolicy {
+        kind,
+        policy,
+        state,
+    };
+    drop(metrics.policies.get_or_create(&of));
     let (verdict, kind, outcome) = ("trusted", "tls", "ok");
     let pool = OfPool { pool: text() };
     drop(metrics.oldest.get_or_create(&pool));
@@ -44,7 +51,11 @@ fn exposed() -> String {
     touch(&Metrics::register(&mut registry));
     server::metrics::Metrics::register(&mut registry);
     server::bind::Metrics::register(&mut registry);
-    drop(server::tls::Identity::new(&mut registry));
+    server::admin::readiness(&mut registry);
+    let expiries = server::tls::Expiries::register(&mut registry);
+    drop(server::tls::Identity::new(
+        expiries.of(server::tls::Expiries::BIND),
+    ));
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
     text
@@ -81,7 +92,7 @@ fn metrics(text: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// The same of the table in the reference.
-fn documented() -> BTreeMap<String, BTreeSet<String>> {
+pub fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference.md");
     let text = fs::read_to_string(path).unwrap();
     let (_, table) = text.split_once("\n## Metrics\n").unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::gauge::Gauge;
 use reqwest::{Client, Version};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -40,10 +40,10 @@ struct Server {
 
 impl Server {
     /// A server that has nothing to show yet.
-    async fn start() -> Self {
-        let identity = Identity::new(&mut Registry::default());
+    fn start() -> Self {
+        let identity = Identity::new(Gauge::default());
         let any = "127.0.0.1:0".parse().unwrap();
-        let listener = Listener::bind("--bind-listen", any).await.unwrap();
+        let listener = Listener::bind("--bind-listen", any).unwrap();
         let listener = listener.over_tls(identity.config().unwrap());
         let address = listener.address();
         let stop = CancellationToken::new();
@@ -130,7 +130,7 @@ async fn asks(stream: &mut TlsStream<TcpStream>) -> bool {
 
 #[tokio::test]
 async fn both_versions_of_http_and_of_tls_are_spoken() {
-    let server = Server::start().await;
+    let server = Server::start();
     server.show();
 
     let answer = server.client().get(server.url()).send().await.unwrap();
@@ -157,7 +157,7 @@ async fn both_versions_of_http_and_of_tls_are_spoken() {
 
 #[tokio::test]
 async fn a_certificate_is_swapped_and_open_connections_live_on() {
-    let server = Server::start().await;
+    let server = Server::start();
     let first = server.show();
     let mut before = server.connect(server.config()).await.unwrap();
     assert!(asks(&mut before).await);
@@ -175,19 +175,19 @@ async fn a_certificate_is_swapped_and_open_connections_live_on() {
 
 #[tokio::test]
 async fn a_server_with_nothing_to_show_shakes_no_hands_until_it_has() {
-    let server = Server::start().await;
+    let server = Server::start();
     assert!(server.connect(server.config()).await.is_err());
 
     server.show();
 
     assert!(server.connect(server.config()).await.is_ok());
-    let stranger = Server::start().await;
+    let stranger = Server::start();
     assert!(server.connect(stranger.config()).await.is_err());
 }
 
 #[tokio::test]
 async fn a_stalled_handshake_is_cut_and_nobody_waits_for_it() {
-    let server = Server::start().await;
+    let server = Server::start();
     server.show();
     let asked = Instant::now();
     let mut silent = TcpStream::connect(server.address).await.unwrap();
@@ -209,7 +209,7 @@ async fn a_stalled_handshake_is_cut_and_nobody_waits_for_it() {
 
 #[tokio::test]
 async fn one_who_speaks_plain_http_is_hung_up_on_at_once() {
-    let server = Server::start().await;
+    let server = Server::start();
     server.show();
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream
@@ -227,7 +227,7 @@ async fn one_who_speaks_plain_http_is_hung_up_on_at_once() {
 
 #[tokio::test]
 async fn a_server_that_is_told_to_stop_ends_and_its_idle_connections_with_it() {
-    let mut server = Server::start().await;
+    let mut server = Server::start();
     server.show();
     let mut idle = server.connect(server.config()).await.unwrap();
     assert!(asks(&mut idle).await);

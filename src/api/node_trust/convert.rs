@@ -90,7 +90,7 @@ impl NodeTrustStatus {
     /// What `record` is as a status, in whole seconds, each rounded to the side that trusts less.
     ///
     /// `previous` are the conditions that the object carries and `generation` is its
-    /// `metadata.generation`. Equal records give equal statuses, whenever.
+    /// `metadata.generation`. Equal records give equal statuses, whenever; whoever writes one adds the epoch.
     #[must_use]
     pub fn of(
         record: &Record,
@@ -101,6 +101,7 @@ impl NodeTrustStatus {
         let incarnation = record.incarnation.clone().map(IncarnationStatus::from);
         let down = |at: Option<Timestamp>| at.map(floor).map(Time);
         Self {
+            epoch: None,
             pool: record.pool.as_ref().map(ToString::to_string),
             service: record.service.as_ref().map(ToString::to_string),
             host: incarnation.as_ref().map(|known| known.host.clone()),

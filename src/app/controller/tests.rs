@@ -5,7 +5,6 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::controller::fixture::server::Server;
@@ -47,30 +46,32 @@ async fn what_waits_to_be_recorded_is_written_before_the_process_ends() {
     let names: Vec<_> = (0..3 * CONCURRENCY).map(|n| format!("n{n}")).collect();
     let (_writer, reader) = rebooted(&names, &server, &clock);
     let (_sender, setup) = watch::channel(paused(&clock));
-    let metrics = Metrics::register(&mut Registry::default());
     let stop = CancellationToken::new();
-    let mut tasks = Supervisor::new(stop.clone());
-    let client = server.client();
-    control(
-        &mut tasks,
-        (&client, "trustpool-system"),
-        &reader,
-        &setup,
-        &clock,
-        metrics,
-    );
-
-    let first = async {
+    let parts = Parts {
+        client: server.client(),
+        namespace: "trustpool-system".to_owned(),
+        names: super::names(Vec::new(), "trustpool-system").unwrap(),
+        policies: Arc::new([]),
+        reader,
+        setup,
+        clock,
+        listed: watch::Sender::new(true),
+        metrics: Metrics::register(&mut Registry::default()),
+    };
+    let written = |name: &String| !server.written(name).is_empty();
+    let story = async {
         while server.asked().is_empty() {
             sleep(Duration::from_millis(1)).await;
         }
+        stop.cancel();
+        assert!(!names.iter().any(written), "the first are under way");
     };
-    timeout(Duration::from_secs(1), first).await.unwrap();
-    stop.cancel();
-    let written = |name: &String| !server.written(name).is_empty();
-    assert!(!names.iter().any(written), "the first are under way");
-    tasks.wait(Duration::from_secs(11)).await.unwrap();
+    let term = term::run(&parts, 1, stop.clone());
 
+    let both = async { tokio::join!(term, story).0 };
+    let ended = timeout(Duration::from_secs(3), both).await.unwrap();
+
+    ended.unwrap();
     let left: Vec<_> = names.iter().filter(|name| !written(name)).collect();
     assert!(left.is_empty(), "not recorded: {left:?}");
 }

@@ -162,3 +162,33 @@ fn no_key_is_printed() {
         assert!(!printed.contains(line));
     }
 }
+
+#[test]
+fn a_clients_certificate_is_for_no_server_and_says_its_name_exactly() {
+    let authority = Authority::named("a CA", LIFE_OF_AUTHORITY, at(0)).unwrap();
+    let order = Order {
+        common_name: "system:kube-scheduler",
+        names: Some(&Names::new(["A.example"]).unwrap()),
+        purpose: Purpose::Client,
+        life: LIFE,
+    };
+    let pem = authority.sign(&order, at(0)).unwrap();
+    let certificate = Certificate::from_pem(pem.certificate.as_bytes()).unwrap();
+    let ca = authority.certificate();
+
+    assert!(certificate.is_clients_of(ca, at(0)));
+    assert!(!certificate.is_clients_of(ca, at(LIFE.as_secs() + 1)));
+    let stranger = Authority::make(at(0)).unwrap();
+    assert!(!certificate.is_clients_of(stranger.certificate(), at(0)));
+    assert!(!certificate.is_signed_by(ca, at(0)));
+    for (name, is) in [
+        ("system:kube-scheduler", true),
+        ("a.example", true),
+        ("system:kube-schedule", false),
+        ("SYSTEM:kube-scheduler", false),
+        ("", false),
+    ] {
+        assert_eq!(certificate.is_called(name), is, "{name}");
+    }
+    assert_eq!(certificate.fingerprint().len(), 64);
+}

@@ -14,8 +14,8 @@ use thiserror::Error;
 use tracing::info;
 
 use crate::api::keys;
+use crate::call::{self, call};
 use crate::certificates::{self, Bundle, Contents, Names, State, Step, Why};
-use crate::controller::call::{self, call};
 
 use super::objects::Objects;
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use tracing::warn;
 
 use crate::api::keys;
-use crate::controller::call::call;
+use crate::call::call;
 use crate::controller::status::Tale;
 use crate::domain::{Now, PoolName};
 use crate::telemetry::Chain;

@@ -29,6 +29,7 @@ type Label = [(&'static str, &'static str); 1];
 #[derive(Clone, Debug)]
 pub struct Metrics {
     duration: Histogram,
+    grants: Counter,
     refusals: Family<Label, Counter>,
     passes: Family<Label, Counter>,
 }
@@ -39,6 +40,7 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             duration: Histogram::new(BUCKETS),
+            grants: Counter::default(),
             refusals: Family::default(),
             passes: Family::default(),
         };
@@ -53,6 +55,11 @@ impl Metrics {
             "Time from the head of a review of a Binding to its answer",
             Unit::Seconds,
             metrics.duration.clone(),
+        );
+        registry.register(
+            "bind_grants",
+            "Bindings of pods that ask, to nodes that will do",
+            metrics.grants.clone(),
         );
         registry.register(
             "bind_refusals",
@@ -70,6 +77,11 @@ impl Metrics {
     /// Notes that a review was answered.
     pub fn answered(&self, took: Duration) {
         self.duration.observe(took.as_secs_f64());
+    }
+
+    /// Notes that a pod that asks may go to its node.
+    pub fn granted(&self) {
+        self.grants.inc();
     }
 
     /// Notes that a Binding was refused for `reason`.

@@ -370,13 +370,15 @@ async fn what_is_no_review_is_answered_with_400_and_everything_is_counted() {
     }
     world.ask("strict", "asks", "1", "bad").await;
     world.ask("audit", "asks", "1", "bad").await;
+    world.ask("strict", "asks", "1", "good").await;
     let mut text = String::new();
     encode(&mut text, &world.registry).unwrap();
     for line in [
         "trustpool_bind_refusals_total{reason=\"failed\"} 1",
         "trustpool_bind_refusals_total{reason=\"no_uid\"} 0",
         "trustpool_bind_passes_total{reason=\"failed\"} 1",
-        "trustpool_bind_duration_seconds_count 2",
+        "trustpool_bind_duration_seconds_count 3",
+        "trustpool_bind_grants_total 1",
     ] {
         assert!(text.lines().any(|other| other == line), "{line} in\n{text}");
     }

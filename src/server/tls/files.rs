@@ -1,4 +1,4 @@
-//! The certificate of a server, from two files that somebody else writes.
+//! The certificate of a server, and the CAs of its clients, from files that somebody else writes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::certificates;
 use crate::telemetry::Chain;
 
-use super::Identity;
+use super::{Clients, Identity};
 
 /// How often the files are read. No event of the file system is waited for: in a mounted Secret it is a
 /// link to a folder that is replaced, and no write to the file is ever seen.
@@ -25,6 +25,10 @@ pub struct Files {
     pub key: PathBuf,
 }
 
+/// Where the CAs of clients are, PEM.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClientFile(pub PathBuf);
+
 /// Why the files were not taken.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -35,6 +39,14 @@ pub enum Error {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// There are no CAs in it, or not only.
+    #[error("`{}` cannot be used", path.display())]
+    UseClients {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: certificates::Error,
     },
     /// What is in them is of no use, as while they are being replaced.
     #[error(
@@ -72,6 +84,33 @@ impl Files {
         loop {
             if let Err(error) = self.load(&identity).await {
                 identity.fail(Chain(&error).to_string());
+            }
+            sleep(PACE).await;
+        }
+    }
+}
+
+impl ClientFile {
+    /// Believes the CAs that are in the file now.
+    ///
+    /// # Errors
+    ///
+    /// It is of no use, and those that were believed before stay.
+    pub async fn load(&self, clients: &Clients) -> Result<(), Error> {
+        let bundle = read(&self.0).await?;
+        clients
+            .believe(&bundle)
+            .map_err(|source| Error::UseClients {
+                path: self.0.clone(),
+                source,
+            })
+    }
+
+    /// Believes the CAs that are in the file, now and whenever that changes, for ever.
+    pub async fn follow(self, clients: Clients) {
+        loop {
+            if let Err(error) = self.load(&clients).await {
+                clients.fail(Chain(&error).to_string());
             }
             sleep(PACE).await;
         }

@@ -1,9 +1,9 @@
 //! What is shown, what is not, and what is said of it.
 
-use std::time::Duration;
-
 use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use tracing::dispatcher::with_default;
+use tracing::instrument::WithSubscriber;
 
 use crate::certificates::{Authority, Error, LIFE, Names, Pem};
 use crate::telemetry::to_file;
@@ -25,7 +25,7 @@ pub fn made(second: i64) -> Pem {
 }
 
 pub fn identity() -> Identity {
-    Identity::new(&mut Registry::default())
+    Identity::new(Gauge::default())
 }
 
 /// The certificate that is shown.
@@ -60,6 +60,18 @@ fn what_cannot_be_used_leaves_what_is_shown() {
 }
 
 #[test]
+fn a_chain_that_is_made_whole_is_shown_though_its_certificate_is_the_same() {
+    let (identity, leaf, missing) = (identity(), made(0), made(0));
+    show(&identity, &leaf.certificate, &leaf.key).unwrap();
+    let whole = leaf.certificate.clone() + &missing.certificate;
+
+    show(&identity, &whole, &leaf.key).unwrap();
+
+    let state = identity.state.borrow();
+    assert_eq!(state.pair.as_ref().unwrap().chain().len(), 2);
+}
+
+#[test]
 fn a_certificate_is_good_then_expiring_then_expired() {
     let (identity, pem) = (identity(), made(0));
     assert_eq!(identity.standing(at(0).wall), Standing::Absent);
@@ -68,7 +80,10 @@ fn a_certificate_is_good_then_expiring_then_expired() {
     let sixth = (end + 3600) / 6;
     let expires = at(end).wall;
 
+    let counts = at(-3600).wall;
     for (second, expected) in [
+        (-3601, Standing::Early { at: counts }),
+        (-3600, Standing::Good { at: expires }),
         (0, Standing::Good { at: expires }),
         (end - sixth, Standing::Good { at: expires }),
         (end - sixth + 1, Standing::Expiring { at: expires }),
@@ -76,8 +91,8 @@ fn a_certificate_is_good_then_expiring_then_expired() {
         (end + 1, Standing::Expired { at: expires }),
     ] {
         assert_eq!(identity.standing(at(second).wall), expected, "{second}");
-        let is_ready = !matches!(expected, Standing::Expired { .. });
-        assert_eq!(identity.ready(at(second)).is_ok(), is_ready, "{second}");
+        let counts = !matches!(expected, Standing::Early { .. } | Standing::Expired { .. });
+        assert_eq!(identity.ready(at(second)).is_ok(), counts, "{second}");
     }
 }
 
@@ -130,28 +145,49 @@ fn what_stays_wrong_is_logged_once() {
 #[test]
 fn its_expiry_is_told_in_seconds_since_1970() {
     let mut registry = Registry::with_prefix("trustpool");
-    let (identity, pem) = (Identity::new(&mut registry), made(0));
+    let expiries = Expiries::register(&mut registry);
+    let (identity, pem) = (Identity::new(expiries.of(Expiries::BIND)), made(0));
     let told = || {
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
-        let line = |line: &&str| line.starts_with("trustpool_certificate_expiry_seconds ");
+        let line = |line: &&str| {
+            line.starts_with("trustpool_certificate_expiry_seconds{certificate=\"bind\"} ")
+        };
         text.lines().find(line).unwrap().to_owned()
     };
 
-    assert_eq!(told(), "trustpool_certificate_expiry_seconds 0");
+    assert!(told().ends_with(" 0"), "{}", told());
     show(&identity, &pem.certificate, &pem.key).unwrap();
     let expires = at(LIFE.as_secs()).wall.as_second();
-    assert_eq!(
-        told(),
-        format!("trustpool_certificate_expiry_seconds {expires}")
-    );
+    assert!(told().ends_with(&format!(" {expires}")), "{}", told());
 }
 
 #[test]
 fn sessions_are_not_resumed() {
-    let config = identity().config().unwrap();
+    let clients = Clients::named("x", Gauge::default());
+    let identity = identity();
+    for config in [identity.config(), identity.config_for(&clients)] {
+        let config = config.unwrap();
+        assert!(!config.session_storage.can_cache());
+        assert_eq!(config.send_tls13_tickets, 0);
+        assert!(!config.ticketer.enabled());
+    }
+}
 
-    assert!(!config.session_storage.can_cache());
-    assert_eq!(config.send_tls13_tickets, 0);
-    assert!(!config.ticketer.enabled());
+#[tokio::test(start_paused = true)]
+async fn what_has_expired_is_logged_at_start_and_once() {
+    let (identity, clock) = (identity(), Clock::system());
+    let old = clock.wall().saturating_sub(2 * LIFE).unwrap();
+    let names = Names::new(["gate"]).unwrap();
+    let pem = Authority::make(old).unwrap().issue(&names, old).unwrap();
+    show(&identity, &pem.certificate, &pem.key).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let minding = identity.mind("bind", clock);
+    let minding = minding.with_subscriber(to_file(file.reopen().unwrap(), "info"));
+
+    drop(tokio::time::timeout(5 * LOOK, minding).await);
+
+    let logs = std::fs::read_to_string(file.path()).unwrap();
+    assert_eq!(logs.matches("has expired").count(), 1, "{logs}");
+    assert!(logs.contains("which=\"bind\""), "{logs}");
 }

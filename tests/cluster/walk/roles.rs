@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use trustpool::clock::Clock;
+use trustpool::leader::{LEASE, RETRY};
 use trustpool_harness::{Home, Identity, Proxy, Role, Signal, World};
 use trustpool_observer::Gaps;
 
@@ -143,8 +144,8 @@ impl Roles {
         };
         let (at, directory): (_, &Path) = (world.addresses, world.plane.directory());
         slot.running = Some(match who {
-            Who::Controller => Role::controller(&slot.user, at, &home, directory)?,
-            Who::Gate => Role::gate(&slot.user, at, &home, directory)?,
+            Who::Controller => Role::controller("controller", &slot.user, at, &home, directory)?,
+            Who::Gate => Role::gate("gate", &slot.user, at, &home, directory)?,
         });
         self.back(who);
         Ok(())
@@ -199,7 +200,9 @@ impl Roles {
         if let Some(since) = self.slot(who).out_since.take()
             && who == Who::Controller
         {
-            self.controller_gaps.add(since, now);
+            // Until the Lease of the one before has run out, it does not lead.
+            let leads = now + (LEASE + 2 * RETRY);
+            self.controller_gaps.add(since, leads);
         }
     }
 }

@@ -46,19 +46,23 @@ pub async fn binaries() -> anyhow::Result<&'static Binaries> {
 
 /// Runs the script.
 async fn build() -> anyhow::Result<Binaries> {
-    let mut command = Command::new(BUILD);
+    let directory = said_by(BUILD).await?;
+    Ok(Binaries { directory })
+}
+
+/// The path that a script prints, when it has built what is there.
+pub(crate) async fn said_by(script: &str) -> anyhow::Result<PathBuf> {
+    let mut command = Command::new(script);
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command
         .output()
         .await
-        .with_context(|| format!("failed to run `{BUILD}`"))?;
+        .with_context(|| format!("failed to run `{script}`"))?;
     ensure!(
         output.status.success(),
-        "`{BUILD}` ended with {}; it said why above",
+        "`{script}` ended with {}; it said why above",
         output.status
     );
-    let directory = String::from_utf8(output.stdout).context("the build's answer is no path")?;
-    Ok(Binaries {
-        directory: PathBuf::from(directory.trim_end()),
-    })
+    let path = String::from_utf8(output.stdout).context("the build's answer is no path")?;
+    Ok(PathBuf::from(path.trim_end()))
 }

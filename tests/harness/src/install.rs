@@ -20,7 +20,7 @@ pub const USER: &str = "trustpool-controller";
 pub const GATE: &str = "trustpool-gate";
 
 /// A user with both, for `trustpool run`.
-const BOTH: &str = "trustpool";
+pub const BOTH: &str = "trustpool";
 
 /// The users that Trustpool runs as.
 #[derive(Clone, Debug)]

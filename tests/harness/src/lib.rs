@@ -10,7 +10,7 @@
 //!        ├─ AuditLog ───── who asked the API server for what
 //!        ├─ Proxy ──────── a way to the API server that can be frozen
 //!        ├─ Nodes ──────── what kubelets do: register, report, reboot
-//!        └─ kubectl, apply
+//!        └─ kubectl, apply, helm
 //!
 //!   Program ── starts anything else the same way: `trustpool`, `oat-simulator`
 //!
@@ -28,6 +28,7 @@ mod binaries;
 mod control_plane;
 pub mod demo;
 mod eventually;
+pub mod helm;
 mod identity;
 pub mod install;
 mod json;

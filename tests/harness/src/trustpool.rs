@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use trustpool::app::{Config, ControllerConfig, GateConfig};
+use trustpool::app::{Config, ControllerConfig, ExtenderTls, GateConfig};
 use trustpool::clock::Clock;
+use trustpool::server::tls::files::{ClientFile, Files};
 
 use crate::install::{NAMESPACE, Users};
 use crate::{ControlPlane, Identity, Process, free_port};
@@ -127,8 +128,9 @@ impl Trustpool {
         home: &Home,
     ) -> anyhow::Result<Self> {
         let directory = plane.directory();
-        let mut controller = Role::controller(&users.controller, at, home, directory)?;
-        let mut gate = Role::gate(&users.gate, at, home, directory)?;
+        let mut controller =
+            Role::controller("controller", &users.controller, at, home, directory)?;
+        let mut gate = Role::gate("gate", &users.gate, at, home, directory)?;
         controller.ready().await?;
         gate.ready().await?;
         let http = reqwest::Client::builder().no_proxy().build()?;
@@ -185,12 +187,13 @@ impl Trustpool {
 }
 
 impl Role {
-    /// Starts the role that writes, without waiting for it. Its files are in `directory`.
+    /// Starts a replica of the role that writes, without waiting for it. Its files are in `directory`.
     ///
     /// # Errors
     ///
     /// If it cannot be started.
     pub fn controller(
+        name: &str,
         user: &Identity,
         at: Addresses,
         home: &Home,
@@ -198,42 +201,92 @@ impl Role {
     ) -> anyhow::Result<Self> {
         let controller = ControllerConfig {
             bind_names: vec![at.bind.ip().to_string()],
+            ..ControllerConfig::default()
         };
         let config = Config {
             controller: Some(controller),
             ..config(user, at.controller_admin)
         };
-        Self::start(
-            "controller",
-            config,
-            &at.controller_flags(),
-            home,
-            directory,
-        )
+        let flags = [&["controller".to_owned()], &at.controller_flags()[..]].concat();
+        Self::start(name, config, &flags, home, directory)
     }
 
-    /// Starts the role that answers, without waiting for it. Its files are in `directory`.
+    /// Starts a replica of the role that answers, without waiting for it. Its files are in `directory`.
     ///
     /// # Errors
     ///
     /// If it cannot be started.
     pub fn gate(
+        name: &str,
         user: &Identity,
         at: Addresses,
         home: &Home,
         directory: &Path,
     ) -> anyhow::Result<Self> {
+        Self::any_gate(name, user, at, None, home, directory)
+    }
+
+    /// The same with an extender over mutual TLS, by the certificates that `trustpool pki` made in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn secured_gate(
+        user: &Identity,
+        at: Addresses,
+        folder: &Path,
+        home: &Home,
+        directory: &Path,
+    ) -> anyhow::Result<Self> {
+        Self::any_gate("gate", user, at, Some(folder), home, directory)
+    }
+
+    fn any_gate(
+        name: &str,
+        user: &Identity,
+        at: Addresses,
+        folder: Option<&Path>,
+        home: &Home,
+        directory: &Path,
+    ) -> anyhow::Result<Self> {
+        let tls = folder.map(extender_tls);
+        let mut flags = at.gate_flags().to_vec();
+        flags.extend(tls.iter().flat_map(tls_flags));
         let gate = GateConfig {
             extender_listen: at.extender,
+            extender_tls: tls,
             bind_listen: at.bind,
             certificate: None,
+            shutdown_delay: Duration::ZERO,
         };
         let config = Config {
             gate: Some(gate),
             ..config(user, at.admin)
         };
-        Self::start("gate", config, &at.gate_flags(), home, directory)
+        let flags = [&["gate".to_owned()][..], &flags].concat();
+        Self::start(name, config, &flags, home, directory)
     }
+}
+
+fn extender_tls(folder: &Path) -> ExtenderTls {
+    ExtenderTls {
+        files: Files {
+            certificate: folder.join("extender.crt"),
+            key: folder.join("extender.key"),
+        },
+        clients: ClientFile(folder.join("ca.crt")),
+        name: "system:kube-scheduler".to_owned(),
+    }
+}
+
+fn tls_flags(tls: &ExtenderTls) -> [String; 3] {
+    let Files { certificate, key } = &tls.files;
+    [
+        ("--extender-tls-cert", certificate),
+        ("--extender-tls-key", key),
+        ("--extender-client-ca", &tls.clients.0),
+    ]
+    .map(|(flag, file)| format!("{flag}={}", file.display()))
 }
 
 fn config(user: &Identity, admin: SocketAddr) -> Config {
@@ -241,6 +294,7 @@ fn config(user: &Identity, admin: SocketAddr) -> Config {
         kubeconfig: Some(user.kubeconfig().to_owned()),
         namespace: NAMESPACE.to_owned(),
         admin_listen: admin,
+        admin_socket: None,
         drain: Duration::from_secs(10),
         controller: None,
         gate: None,

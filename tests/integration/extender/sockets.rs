@@ -29,9 +29,9 @@ struct Server {
 }
 
 impl Server {
-    async fn start(router: Router) -> Self {
+    fn start(router: Router) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
-        let listener = Listener::bind("--extender-listen", any).await.unwrap();
+        let listener = Listener::bind("--extender-listen", any).unwrap();
         let address = listener.address();
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -88,7 +88,7 @@ fn request() -> String {
 
 #[tokio::test]
 async fn one_connection_serves_many_requests() {
-    let server = Server::start(World::of(EACH).router).await;
+    let server = Server::start(World::of(EACH).router);
     let mut stream = server.connect().await;
     for _ in 0..3 {
         stream.write_all(request().as_bytes()).await.unwrap();
@@ -105,7 +105,7 @@ async fn one_connection_serves_many_requests() {
 #[tokio::test]
 async fn a_panic_is_one_answer_and_not_the_end() {
     let broken = Router::new().route("/panic", get(async || -> () { panic!("on purpose") }));
-    let server = Server::start(World::of(EACH).router.merge(broken)).await;
+    let server = Server::start(World::of(EACH).router.merge(broken));
     let mut stream = server.connect().await;
 
     stream
@@ -122,7 +122,7 @@ async fn a_panic_is_one_answer_and_not_the_end() {
 
 #[tokio::test]
 async fn a_body_that_says_it_is_too_long_is_not_waited_for() {
-    let server = Server::start(World::of(EACH).router).await;
+    let server = Server::start(World::of(EACH).router);
     let mut stream = server.connect().await;
     let head = "POST /filter HTTP/1.1\r\nhost: x\r\ncontent-length: 268435457\r\n\r\n";
 
@@ -139,7 +139,7 @@ async fn a_body_that_says_it_is_too_long_is_not_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_stalls_is_answered_after_five_seconds() {
-    let server = Server::start(World::of(EACH).router).await;
+    let server = Server::start(World::of(EACH).router);
     let mut stream = server.connect().await;
     let head = "POST /filter HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{";
 
@@ -155,7 +155,7 @@ async fn a_body_that_stalls_is_answered_after_five_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_falls_silent_is_hung_up_on() {
-    let server = Server::start(World::of(EACH).router).await;
+    let server = Server::start(World::of(EACH).router);
     for sent in ["", "P", "POST /filter HTTP/1.1\r\nhost:"] {
         let mut stream = server.connect().await;
         stream.write_all(sent.as_bytes()).await.unwrap();
@@ -170,7 +170,7 @@ async fn a_client_that_falls_silent_is_hung_up_on() {
 
 #[tokio::test(start_paused = true)]
 async fn silence_between_two_requests_is_longer_than_gos_ninety_seconds() {
-    let server = Server::start(World::of(EACH).router).await;
+    let server = Server::start(World::of(EACH).router);
     let mut stream = server.connect().await;
     stream.write_all(request().as_bytes()).await.unwrap();
     answer(&mut stream).await;
@@ -183,7 +183,7 @@ async fn silence_between_two_requests_is_longer_than_gos_ninety_seconds() {
 
 #[tokio::test]
 async fn told_to_stop_it_hangs_up_on_idle_connections_at_once() {
-    let server = Server::start(World::of(EACH).router).await;
+    let server = Server::start(World::of(EACH).router);
     let mut stream = server.connect().await;
     stream.write_all(request().as_bytes()).await.unwrap();
     answer(&mut stream).await;
@@ -196,7 +196,7 @@ async fn told_to_stop_it_hangs_up_on_idle_connections_at_once() {
 
 #[tokio::test]
 async fn told_to_stop_it_finishes_the_request_it_has() {
-    let server = Server::start(World::of(EACH).router).await;
+    let server = Server::start(World::of(EACH).router);
     let address = server.address;
     let mut stream = server.connect().await;
     let request = request();
@@ -229,7 +229,7 @@ async fn told_to_stop_it_waits_for_stragglers_no_longer_than_it_was_told() {
         begins.notify_one();
         std::future::pending::<()>().await;
     });
-    let server = Server::start(Router::new().route("/wait", waits)).await;
+    let server = Server::start(Router::new().route("/wait", waits));
     let mut stream = server.connect().await;
     let request = b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n";
     stream.write_all(request).await.unwrap();

@@ -10,6 +10,9 @@ use crate::controller::fixture::server::{Fault, Server};
 use crate::controller::fixture::{at, kept, node};
 use crate::domain::{Outcome, Reason};
 
+/// The term that the recorders write in.
+const EPOCH: u32 = 3;
+
 /// What became of a run.
 struct Ran {
     /// In the order in which the writes ended.
@@ -37,7 +40,7 @@ async fn run(server: &Server, writes: Vec<Write>) -> Ran {
     }
     drop(sender);
 
-    let recorder = Recorder::new(server.client(), clock(), metrics.clone(), events);
+    let recorder = Recorder::new(server.client(), EPOCH, clock(), metrics.clone(), events);
     recorder.run(to_write, written).await;
 
     let told = |notice| match notice {
@@ -63,7 +66,7 @@ fn recorder(
     let events = Events::channel(metrics.clone()).0;
     let (sender, to_write) = mpsc::unbounded_channel();
     (
-        Recorder::new(server.client(), clock(), metrics, events),
+        Recorder::new(server.client(), EPOCH, clock(), metrics, events),
         sender,
         to_write,
     )
@@ -194,6 +197,23 @@ async fn invariant_2_an_answer_whose_write_went_unheard_is_written_and_counted_o
     assert_eq!(state(&record), (Verdict::Untrusted, 1));
     assert_eq!(ran.done[0].kept.as_ref().unwrap().record, record);
     assert_eq!((ran.count("ok"), ran.count("error")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn invariant_7_what_a_later_leader_has_written_is_not_written_over() {
+    let server = Server::default();
+    for (epoch, expected) in [(EPOCH - 1, 1), (EPOCH, 1), (EPOCH + 1, 0)] {
+        let name = format!("n{epoch}");
+        let base = server.keep_of(&name, &known(&name, Verdict::Unknown), epoch);
+
+        run(&server, vec![answered(&base, Outcome::Trusted, 1)]).await;
+
+        assert_eq!(
+            server.written(&name).len(),
+            expected,
+            "written in term {epoch}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

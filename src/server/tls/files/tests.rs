@@ -62,3 +62,29 @@ async fn a_file_that_is_not_there_is_named() {
     let path = files.certificate.display();
     assert_eq!(error.to_string(), format!("failed to read `{path}`"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn cas_of_clients_are_read_again_and_what_is_no_ca_is_not_taken() {
+    let folder = TempDir::new().unwrap();
+    let file = ClientFile(folder.path().join("ca.crt"));
+    let clients = Clients::named("x", prometheus_client::metrics::gauge::Gauge::default());
+    let now = crate::clock::Clock::system().now();
+    let authority = certificates::Authority::make(now.wall).unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(file.clone().follow(clients.clone()));
+    let look = async || {
+        sleep(PACE + Duration::from_secs(1)).await;
+        clients.ready(now)
+    };
+
+    let missing = look().await.unwrap_err();
+    assert!(missing.contains("ca.crt`: No such file"), "{missing}");
+    fs::write(&file.0, made(0).certificate).unwrap();
+    let other = look().await.unwrap_err();
+    assert!(
+        other.ends_with("ca.crt` cannot be used: the certificate is not that of a CA"),
+        "{other}"
+    );
+    fs::write(&file.0, authority.certificate().to_pem()).unwrap();
+    assert_eq!(look().await, Ok(()));
+}

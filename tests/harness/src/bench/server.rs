@@ -75,7 +75,7 @@ impl Serve {
         let measured = self.extender();
         let router = measured.router.clone().merge(routes(self.floors()));
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = Listener::bind("--listen", any).await?;
+        let listener = Listener::bind("--listen", any)?;
         println!("listening on {}", listener.address());
         let alive = async {
             let mut pace = interval(Duration::from_secs(5));

@@ -17,6 +17,8 @@ pub struct Scheduler {
     name: Option<String>,
     extender: Option<Extender>,
     percentage_of_nodes_to_score: Option<u32>,
+    /// Its whole configuration, but for what differs in every test.
+    printed: Option<Value>,
 }
 
 impl Scheduler {
@@ -25,6 +27,15 @@ impl Scheduler {
     pub fn second(name: &str) -> Self {
         Self {
             name: Some(name.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// Configured as `trustpool pki scheduler` prints it.
+    #[must_use]
+    pub fn as_printed(configuration: Value) -> Self {
+        Self {
+            printed: Some(configuration),
             ..Self::default()
         }
     }
@@ -46,19 +57,13 @@ impl Scheduler {
     /// The file's content: that of `manifests/optional/scheduler.yaml`, with what differs here. The scheduler's own
     /// limit of 50 requests a second would hide whatever a benchmark wants to see.
     fn configuration(&self, kubeconfig: &Path) -> anyhow::Result<Value> {
-        let text = std::fs::read_to_string(project("manifests/optional/scheduler.yaml"))?;
-        let mut file: Value = serde_saphyr::from_str(&text)?;
-        let shown = file.pointer("/extenders/0").cloned();
-        let shown = shown.context("scheduler.yaml has no extender")?;
-        let extenders: Vec<Value> = self
-            .extender
-            .iter()
-            .map(|it| it.configuration(&shown))
-            .collect();
+        let mut file = match &self.printed {
+            Some(printed) => printed.clone(),
+            None => self.shown()?,
+        };
         let mut here = json!({
             "clientConnection": {"kubeconfig": kubeconfig, "qps": 1000, "burst": 2000},
             "leaderElection": {"leaderElect": false},
-            "extenders": extenders,
             "profiles": [{"schedulerName": self.name}],
         });
         if let (Some(percentage), Some(here)) =
@@ -67,6 +72,18 @@ impl Scheduler {
             here.insert("percentageOfNodesToScore".to_owned(), json!(percentage));
         }
         merge(&mut file, &here);
+        Ok(file)
+    }
+
+    /// What the project shows, with its own extender.
+    fn shown(&self) -> anyhow::Result<Value> {
+        let text = std::fs::read_to_string(project("manifests/optional/scheduler.yaml"))?;
+        let mut file: Value = serde_saphyr::from_str(&text)?;
+        let shown = file.pointer("/extenders/0").cloned();
+        let shown = shown.context("scheduler.yaml has no extender")?;
+        let own = self.extender.iter().map(|it| it.configuration(&shown));
+        let own: Vec<Value> = own.collect();
+        merge(&mut file, &json!({"extenders": own}));
         Ok(file)
     }
 

@@ -40,7 +40,7 @@ enum Running {
 }
 
 impl Role {
-    /// Starts it where it is at home.
+    /// Starts it where it is at home; the first of `flags` says which role it is.
     pub(super) fn start(
         name: &str,
         config: Config,
@@ -56,11 +56,10 @@ impl Role {
             Home::Process(binary) => {
                 let kubeconfig = config.kubeconfig.clone().unwrap_or_default();
                 let program = Program::new(&format!("trustpool-{name}"), binary)
-                    .arg(name)
+                    .args(flags)
                     .arg("--kubeconfig")
                     .arg(kubeconfig)
-                    .args(["--log", LOGGED])
-                    .args(flags);
+                    .args(["--log", LOGGED]);
                 Self::process(&program, &config, directory)
             }
         }

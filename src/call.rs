@@ -8,15 +8,23 @@ use tokio::time::timeout;
 /// How long any call but a watch may take. kube's client itself has no limit.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// Why a write was not sent.
+#[derive(Clone, Copy, Debug, Error)]
+#[error("this process does not lead any more, so it writes nothing")]
+pub struct Deposed;
+
 /// Why a call failed.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// It was not made.
+    #[error(transparent)]
+    Deposed(#[from] Deposed),
     /// The API server refused it, or could not be reached.
     #[error("the API server refused")]
     Refused(#[source] kube::Error),
     /// No answer in time.
-    #[error("the API server did not answer within {} s", DEADLINE.as_secs())]
-    Timeout,
+    #[error("the API server did not answer within {} s", .0.as_secs())]
+    Timeout(Duration),
 }
 
 impl Error {
@@ -45,14 +53,24 @@ impl Error {
             Some(404) => "missing",
             Some(409) => "conflict",
             Some(403) => "forbidden",
+            _ if self.is_of_deposed() => "deposed",
             _ => "error",
+        }
+    }
+
+    /// Says whether it was not sent since this process does not lead any more.
+    fn is_of_deposed(&self) -> bool {
+        match self {
+            Self::Deposed(_) => true,
+            Self::Refused(kube::Error::Service(source)) => source.is::<Deposed>(),
+            Self::Refused(_) | Self::Timeout(_) => false,
         }
     }
 
     fn code(&self) -> Option<u16> {
         match self {
             Self::Refused(kube::Error::Api(status)) => Some(status.code),
-            Self::Refused(_) | Self::Timeout => None,
+            Self::Deposed(_) | Self::Refused(_) | Self::Timeout(_) => None,
         }
     }
 }
@@ -63,8 +81,20 @@ impl Error {
 ///
 /// The call failed, or took too long.
 pub async fn call<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
-    match timeout(DEADLINE, call).await {
+    within(DEADLINE, call).await
+}
+
+/// Waits for `call`, at most for so long.
+///
+/// # Errors
+///
+/// The call failed, or took too long.
+pub async fn within<T>(
+    deadline: Duration,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Error> {
+    match timeout(deadline, call).await {
         Ok(result) => result.map_err(Error::Refused),
-        Err(_) => Err(Error::Timeout),
+        Err(_) => Err(Error::Timeout(deadline)),
     }
 }

@@ -1,0 +1,190 @@
+//! Random kills: any replica of Trustpool, at any time, while pods are placed and verdicts change. Nothing is asserted
+//! on the way. In the end `trustpool-observer` reads the API server's audit log and the service's journal, and says
+//! which invariant did not hold.
+//!
+//! ```text
+//!   seed ─> plan ─> deeds ─> fleet ── two controllers, three gates on the same ports, nodes, a tenant
+//!                    load ─> pods that ask and pods that do not, strict and plain
+//!        audit log, journal ─────> judge
+//! ```
+//!
+//! `TRUSTPOOL_SEED` repeats what is done and when; `TRUSTPOOL_KILLS` sets how many kills there are.
+
+mod fleet;
+mod judge;
+mod plan;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::sleep;
+use trustpool_harness::{AuditEvent, SOON, Slot, eventually};
+use trustpool_observer::Report;
+
+use crate::load::{Delays, Failures, Kind, Load, waits};
+use crate::walk::{number, seed};
+
+use fleet::Fleet;
+use plan::{NEVER, plan};
+
+/// How many kills there are by default.
+const KILLS: usize = 20;
+
+/// How long it is quiet before; and how long before that, so that everybody is warm.
+const QUIET: Duration = Duration::from_secs(15);
+const WARM: Duration = Duration::from_secs(3);
+
+/// How many times as long pods that do not ask should wait at most, in the p99.
+const GOAL: f64 = 2.0;
+
+/// Time fails nothing here, so this is beyond what a busy machine does.
+const ABSURD: Duration = Duration::from_secs(30);
+
+/// How many pods of a kind there are at a time.
+const MOST: usize = 200;
+
+/// Those that nothing of Trustpool is asked about.
+const PLAIN: Kind = kind("plain", "plain", false, 100);
+const KINDS: [Kind; 4] = [
+    PLAIN,
+    kind("silent", "strict", false, 200),
+    kind("asks", "strict", true, 200),
+    kind("asks-freely", "plain", true, 200),
+];
+
+const fn kind(name: &'static str, space: &'static str, asks: bool, millis: u64) -> Kind {
+    let every = Duration::from_millis(millis);
+    Kind {
+        name,
+        space,
+        asks,
+        every,
+    }
+}
+
+/// When it was quiet, and when not.
+struct Times {
+    quiet: Timestamp,
+    began: Timestamp,
+    ended: Timestamp,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_pod_is_placed_wrongly_while_replicas_are_killed_at_random() {
+    let kills = number("TRUSTPOOL_KILLS").map_or(KILLS, |it| usize::try_from(it).unwrap());
+    let seed = seed();
+    let again = format!(
+        "TRUSTPOOL_SEED={seed} TRUSTPOOL_KILLS={kills} cargo test --test cluster killed_at_random"
+    );
+    println!("{kills} kills; repeat them with: {again}");
+    let _slot = Slot::take().await.unwrap();
+    let mut fleet = Fleet::start().await.unwrap();
+
+    let ran = run(&mut fleet, seed, kills).await;
+
+    let events = fleet.world.plane.audit().events().unwrap();
+    let report = fleet.judge(&events).await.unwrap();
+    let story = story(&fleet, &events, &report).await.unwrap();
+    if ran.is_err() || !report.violations.is_empty() {
+        let kept = fleet.keep(seed).await.unwrap();
+        let ran = ran.map(drop);
+        panic!(
+            "{ran:?}\n{story}\nrepeat with: {again}\nlogs are in {}",
+            kept.display()
+        );
+    }
+    println!("{story}");
+    delays(&events, &ran.unwrap());
+    saw_enough(&fleet, &report, kills);
+}
+
+/// Kills, and waits until all is well again.
+async fn run(fleet: &mut Fleet, seed: u64, kills: usize) -> anyhow::Result<Times> {
+    let load = Load::start(&fleet.world.client, &KINDS, MOST);
+    sleep(WARM).await;
+    let quiet = fleet.now();
+    sleep(QUIET).await;
+    let began = fleet.now();
+    fleet.run(plan(seed, kills)).await?;
+    let ended = fleet.now();
+    load.end().await?;
+    all_are_placed(fleet).await?;
+    Ok(Times {
+        quiet,
+        began,
+        ended,
+    })
+}
+
+/// Whatever happened to it, a pod finds its node; and none that asks one that was never trusted.
+async fn all_are_placed(fleet: &Fleet) -> anyhow::Result<()> {
+    eventually(SOON, "every pod is placed", async || {
+        let placed = fleet.placed().await?;
+        // A tenant's own, which he bound by hand, are looked for by nobody.
+        let ours = placed.iter().filter(|(name, _)| !name.starts_with("pod-"));
+        for (name, node) in ours {
+            let node = node.as_ref().with_context(|| format!("{name} is not"))?;
+            let may = !name.starts_with("asks") || !NEVER.contains(&node.as_str());
+            ensure!(may, "{name} is on {node}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// What happened, for a person.
+async fn story(fleet: &Fleet, events: &[AuditEvent], report: &Report) -> anyhow::Result<String> {
+    let mut story = String::new();
+    for violation in &report.violations {
+        writeln!(story, "{violation}")?;
+    }
+    let gaps = fleet.without_leader(events);
+    let lengths = gaps.iter().map(|(from, until)| until.duration_since(*from));
+    let longest = lengths.max().unwrap_or(SignedDuration::ZERO);
+    let (kills, leaders) = (fleet.deaths.len(), gaps.len());
+    let at = fleet.world.addresses.extender.to_string();
+    let failures = Failures::read(&fleet.world.client, events, &at).await?;
+    writeln!(
+        story,
+        "{kills} kills, {leaders} of them of a leader: nobody led for {:.1} s at the longest",
+        longest.as_secs_f64()
+    )?;
+    write!(story, "{:?}; {failures}", report.counts)?;
+    Ok(story)
+}
+
+/// Says how long pods waited, and by how much longer than in the quiet those that do not ask.
+fn delays(events: &[AuditEvent], times: &Times) {
+    for kind in &KINDS {
+        let waits = waits(events, kind);
+        let before = Delays::of(&waits, (times.quiet, times.began));
+        let during = Delays::of(&waits, (times.began, times.ended));
+        println!("`{}`, quiet: {before}", kind.name);
+        println!("`{}`, kills: {during}", kind.name);
+        if kind.asks {
+            continue;
+        }
+        let ratio = during.quantile(99).as_secs_f64() / before.quantile(99).as_secs_f64();
+        let goal = if ratio <= GOAL { "met" } else { "missed" };
+        println!("`{}`: p99 times {ratio:.1}, goal {GOAL} {goal}", kind.name);
+    }
+    let plain = Delays::of(&waits(events, &PLAIN), (times.began, times.ended));
+    assert!(plain.quantile(99) < ABSURD, "{plain}");
+}
+
+/// A run in which nothing happened proves nothing.
+fn saw_enough(fleet: &Fleet, report: &Report, kills: usize) {
+    let counts = report.counts;
+    assert_eq!(fleet.deaths.len(), kills);
+    for (what, seen, wanted) in [
+        ("binds", counts.binds, 2 * kills),
+        ("grants", counts.grants, kills / 4),
+        ("plain pods", counts.plain_pods, 4 * kills),
+        ("plain binds", counts.plain_binds, 4 * kills),
+    ] {
+        assert!(seen > wanted, "{what}: {seen} of {wanted}, {counts:?}");
+    }
+    assert_eq!(counts.strays, 0, "{counts:?}");
+}

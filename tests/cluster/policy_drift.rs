@@ -1,0 +1,171 @@
+//! A policy that is deleted or weakened is seen and named, and nothing is said when all is well.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::ensure;
+use serde_json::Value;
+use tokio::time::Instant;
+use trustpool_harness::install::project;
+use trustpool_harness::{SOON, Setup, Slot, World, eventually};
+
+use crate::support::told;
+
+/// No change is seen later.
+const LATEST: Duration = Duration::from_secs(60);
+
+/// How it is with each object that is not in force: `kind/name state`.
+async fn shown(world: &World) -> anyhow::Result<Vec<String>> {
+    let metrics = world.trustpool().metrics().await?;
+    let mut count = 0;
+    let mut wrong = Vec::new();
+    for line in metrics.lines() {
+        let Some(labels) = line.strip_prefix("trustpool_policy{") else {
+            continue;
+        };
+        count += 1;
+        let words: Vec<&str> = labels.split('"').collect();
+        let [_, kind, _, policy, _, state, _] = words[..] else {
+            anyhow::bail!("{line}");
+        };
+        if state != "in_force" {
+            wrong.push(format!("{kind}/{policy} {state}"));
+        }
+    }
+    ensure!(count > 35, "{count} are shown");
+    Ok(wrong)
+}
+
+/// Waits until exactly `expected` is shown, a minute at most.
+async fn shows(world: &World, expected: &[&str]) -> anyhow::Result<()> {
+    let began = Instant::now();
+    eventually(SOON, &format!("{expected:?} is shown"), async || {
+        let mut shown = shown(world).await?;
+        shown.sort_unstable();
+        ensure!(shown == expected, "{shown:?}");
+        Ok(())
+    })
+    .await?;
+    ensure!(began.elapsed() < LATEST, "seen after {:?}", began.elapsed());
+    Ok(())
+}
+
+fn log(world: &World) -> String {
+    fs::read_to_string(world.plane.directory().join("controller.log")).unwrap_or_default()
+}
+
+async fn patch(world: &World, kind: &str, name: &str, patch: &str) -> anyhow::Result<()> {
+    let arguments = ["patch", kind, name, "--type=json", "-p", patch];
+    world.plane.kubectl(&arguments).await.map(drop)
+}
+
+const POLICY: &str = "validatingadmissionpolicy";
+const BINDING: &str = "validatingadmissionpolicybinding";
+const WEBHOOK: &str = "validatingwebhookconfiguration";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_or_weakened_is_seen_within_a_minute_and_named() {
+    let _slot = Slot::take().await.unwrap();
+    let world = Setup::default().start().await.unwrap();
+    shows(&world, &[]).await.unwrap();
+    assert!(!log(&world).contains("a policy"), "{}", log(&world));
+
+    world
+        .plane
+        .kubectl(&["delete", POLICY, "pods.trustpool.dev"])
+        .await
+        .unwrap();
+    let weaker =
+        r#"[{"op": "replace", "path": "/spec/validations/0/expression", "value": "true"}]"#;
+    patch(&world, POLICY, "namespaces.trustpool.dev", weaker)
+        .await
+        .unwrap();
+    let ignoring = r#"[{"op": "replace", "path": "/webhooks/1/failurePolicy", "value": "Ignore"}]"#;
+    patch(&world, WEBHOOK, "bind.trustpool.dev", ignoring)
+        .await
+        .unwrap();
+    let audits = r#"[{"op": "replace", "path": "/spec/validationActions", "value": ["Audit"]}]"#;
+    patch(&world, BINDING, "nodes.trustpool.dev", audits)
+        .await
+        .unwrap();
+    let never = r#"[{"op": "add", "path": "/spec/matchConditions/-", "value": {"name": "never", "expression": "false"}}]"#;
+    patch(
+        &world,
+        "mutatingadmissionpolicy",
+        "require.trustpool.dev",
+        never,
+    )
+    .await
+    .unwrap();
+    shows(&world, &WRONG).await.unwrap();
+    for path in [
+        "spec.validations[0].expression",
+        "webhooks[1].failurePolicy",
+        "spec.validationActions[0]",
+        "spec.matchConditions",
+    ] {
+        assert_eq!(log(&world).matches(path).count(), 1, "{}", log(&world));
+    }
+    let words = ["spec.validations[0].expression is not as"];
+    told(&world, "namespaces.trustpool.dev", "PolicyAltered", &words)
+        .await
+        .unwrap();
+    told(
+        &world,
+        "pods.trustpool.dev",
+        "PolicyMissing",
+        &["not there"],
+    )
+    .await
+    .unwrap();
+
+    comes_right(&world).await.unwrap();
+}
+
+/// What becomes of them, in order.
+const WRONG: [&str; 5] = [
+    "MutatingAdmissionPolicy/require.trustpool.dev altered",
+    "ValidatingAdmissionPolicy/namespaces.trustpool.dev altered",
+    "ValidatingAdmissionPolicy/pods.trustpool.dev missing",
+    "ValidatingAdmissionPolicyBinding/nodes.trustpool.dev altered",
+    "ValidatingWebhookConfiguration/bind.trustpool.dev altered",
+];
+
+/// Whoever installed it installs it again. To apply it is not enough: what somebody else has added to a list stays.
+async fn comes_right(world: &World) -> anyhow::Result<()> {
+    for file in ["mutating-pods", "namespaces", "nodes", "pods"] {
+        let file = project(&format!("manifests/{file}.yaml"));
+        let file = file.display().to_string();
+        let replace = ["replace", "--force", "-f", &file];
+        world.plane.kubectl(&replace).await?;
+    }
+    let failing = r#"[{"op": "replace", "path": "/webhooks/1/failurePolicy", "value": "Fail"}]"#;
+    patch(world, WEBHOOK, "bind.trustpool.dev", failing).await?;
+    shows(world, &[]).await?;
+    let words = ["it is again as"];
+    told(world, "pods.trustpool.dev", "PolicyInForce", &words).await
+}
+
+/// Every optional policy, as the API server keeps it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_policy_differs_from_itself_in_an_api_server() {
+    let _slot = Slot::take().await.unwrap();
+    let world = Setup::default().prepare().await.unwrap();
+    for file in ["extender", "startup-taint", "without-mutating-policies"] {
+        let file = project(&format!("manifests/optional/{file}.yaml"));
+        world.plane.apply(&file).await.unwrap();
+    }
+    let groups = "extender,mutating,startup-taint,unmutated,validating,webhook";
+    let hosts = [world.addresses.bind.ip().to_string()];
+    let all = trustpool::policies::expected(&groups.parse().unwrap(), "trustpool-system", &hosts);
+    for expected in all.unwrap() {
+        let (kind, name) = (expected.kind.as_str(), expected.name.as_str());
+        let live = world
+            .plane
+            .kubectl(&["get", kind, name, "--output=json"])
+            .await
+            .unwrap();
+        let live: Value = serde_json::from_str(&live).unwrap();
+        assert_eq!(expected.difference(&live), None, "{kind} {name}: {live}");
+    }
+}

@@ -6,6 +6,7 @@ mod config;
 mod connection;
 mod controller;
 mod gate;
+mod metrics;
 mod supervisor;
 
 use std::sync::Arc;
@@ -19,18 +20,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::domain::Now;
+use crate::server::access::Access;
 use crate::server::admin::{self, Admin};
 use crate::server::listen::Listener;
 use crate::server::readiness::{For, Readiness};
 use crate::server::serve;
 use crate::server::socket::Socket;
+use crate::server::tls::Expiries;
 use crate::store::{self, Reader};
 
-pub use config::{Config, ControllerConfig, ExtenderTls, GateConfig};
+pub use config::{Config, ControllerConfig, ExtenderTls, GateConfig, MetricsConfig};
 
 use connection::Connection;
 
 use gate::Ports;
+use metrics::MetricsPort;
 use supervisor::Supervisor;
 
 /// What is said when there is no way to the cluster.
@@ -42,6 +46,7 @@ struct Process {
     clock: Clock,
     connection: Connection,
     drain: Duration,
+    expiries: Expiries,
     namespace: String,
     /// Ports that open once what they need is there.
     openings: Vec<(&'static str, CancellationToken)>,
@@ -66,23 +71,26 @@ pub async fn run(config: Config, clock: Clock, told: CancellationToken) -> anyho
     let admin = Listener::bind("--admin-listen", config.admin_listen)?;
     let socket = config.admin_socket.as_deref().map(Socket::bind);
     let socket = socket.transpose()?;
+    let metrics = config.metrics.map(MetricsPort::take).transpose()?;
     let connection = Connection::find(config.kubeconfig.as_deref());
     let connection = connection.await.context(UNCONNECTED)?;
     let client = connection.client().context(UNCONNECTED)?;
     let (writer, reader) = store::channel();
     let stop = CancellationToken::new();
     let readiness = readiness(clock.clone(), reader.clone(), told.clone(), stop.clone());
+    let mut registry = Registry::with_prefix("trustpool");
     let mut process = Process {
         tasks: Supervisor::new(stop.clone()),
         client: client.clone(),
         clock: clock.clone(),
         connection,
         drain: config.drain,
+        expiries: Expiries::register(&mut registry),
         namespace: config.namespace,
         openings: Vec::new(),
         reader,
         readiness,
-        registry: Registry::with_prefix("trustpool"),
+        registry,
         stop: stop.clone(),
     };
     let ending = end(told, delay.unwrap_or_default(), stop);
@@ -95,7 +103,7 @@ pub async fn run(config: Config, clock: Clock, told: CancellationToken) -> anyho
     if let Some(ports) = ports {
         gate::start(&mut process, ports)?;
     }
-    process.run(admin, socket).await
+    process.run(admin, socket, metrics).await
 }
 
 /// What every process is ready by: its watches are alive, and it is not about to end.
@@ -161,14 +169,35 @@ impl Process {
         });
     }
 
-    /// Answers on the admin port, and waits for the end.
-    async fn run(mut self, listener: Listener, socket: Option<Socket>) -> anyhow::Result<()> {
+    /// Answers on the admin port, and on that of metrics if there is one, and waits for the end.
+    async fn run(
+        mut self,
+        listener: Listener,
+        socket: Option<Socket>,
+        metrics: Option<MetricsPort>,
+    ) -> anyhow::Result<()> {
         let readiness = Arc::new(self.readiness);
         for (port, opening) in self.openings {
             let opens = Arc::clone(&readiness).open(port, opening);
             self.tasks.spawn("opening", endless(opens));
         }
-        let router = admin::router(Admin::new(readiness, self.registry));
+        let admin = Arc::new(Admin::new(readiness, self.registry));
+        let router = match metrics {
+            None => admin::router(&admin),
+            Some(port) => {
+                let access = Access::new(self.client);
+                let metrics = admin::guarded(&admin, access);
+                let started = port.serve(
+                    &mut self.tasks,
+                    metrics,
+                    self.clock,
+                    &self.expiries,
+                    (&self.stop, self.drain),
+                );
+                started.context("failed to set up TLS of metrics")?;
+                admin::health(&admin)
+            }
+        };
         if let Some(socket) = socket {
             let serving = socket.serve(router.clone());
             let serving = async { serving.await.map_err(anyhow::Error::from) };

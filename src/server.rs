@@ -1,6 +1,7 @@
-//! What listens: the scheduler extender, the bind gate and the admin port. Binding and serving are two steps, so
+//! What listens: the scheduler extender, the bind gate, the admin port, and one for metrics. Binding and serving are two steps, so
 //! that a process knows that it has all its ports before it answers on any.
 
+pub mod access;
 pub mod admin;
 pub mod bind;
 pub mod extender;

@@ -14,16 +14,27 @@ pub struct Config {
     pub kubeconfig: Option<PathBuf>,
     /// The only namespace whose Secrets and `ConfigMaps` are read.
     pub namespace: String,
-    /// Where `/livez`, `/readyz` and `/metrics` are.
+    /// Where `/livez` and `/readyz` are, and `/metrics` unless `metrics` says otherwise.
     pub admin_listen: SocketAddr,
     /// The Unix socket where they are as well.
     pub admin_socket: Option<PathBuf>,
+    /// Where `/metrics` is instead, for those alone who may read it.
+    pub metrics: Option<MetricsConfig>,
     /// How long requests may go on after the process was told to stop.
     pub drain: Duration,
     /// Whether it attests and marks, the role that writes.
     pub controller: Option<ControllerConfig>,
     /// Whether it answers, the role that only reads.
     pub gate: Option<GateConfig>,
+}
+
+/// How metrics are read by those alone who may.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MetricsConfig {
+    /// Where, by TLS.
+    pub listen: SocketAddr,
+    /// The certificate that is shown there.
+    pub certificate: Files,
 }
 
 /// What a controller is told.

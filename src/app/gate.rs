@@ -74,7 +74,7 @@ pub(super) fn start(process: &mut Process, ports: Ports) -> anyhow::Result<()> {
     } = ports;
     let (at_extender, at_bind) = (extender.listener.address(), bind.listener.address());
     info!(extender = %at_extender, bind = %at_bind, "addresses taken");
-    let expiries = Expiries::register(&mut process.registry);
+    let expiries = process.expiries.clone();
     start_extender(process, extender, config.extender_tls, &expiries)?;
     start_bind(process, bind, config.certificate, &expiries)
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 use tracing_subscriber::EnvFilter;
 
-use crate::app::{self, Config, ControllerConfig, ExtenderTls, GateConfig};
+use crate::app::{self, Config, ControllerConfig, ExtenderTls, GateConfig, MetricsConfig};
 use crate::clock::Clock;
 use crate::policies::Groups;
 use crate::server::tls::files::{ClientFile, Files};
@@ -82,7 +82,7 @@ pub(super) struct Process {
     /// The namespace whose Secrets and ConfigMaps are used: no other is ever read.
     #[arg(long, default_value = "trustpool-system", env = "TRUSTPOOL_NAMESPACE")]
     namespace: String,
-    /// Where /livez, /readyz and /metrics are.
+    /// Where /livez, /readyz and /metrics are, for whoever reaches it.
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -93,6 +93,31 @@ pub(super) struct Process {
     /// Where they are as well: a Unix socket, which no other process shares. For `trustpool probe`.
     #[arg(long, value_name = "FILE", env = "TRUSTPOOL_ADMIN_SOCKET")]
     admin_socket: Option<PathBuf>,
+    /// Where /metrics is instead, by TLS, for those alone whose token the API server knows and lets get it (role
+    /// trustpool-metrics-reader).
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        requires_all = ["metrics_tls_cert", "metrics_tls_key"],
+        env = "TRUSTPOOL_METRICS_LISTEN"
+    )]
+    metrics_listen: Option<SocketAddr>,
+    /// The certificate to show there, and those that lead to its CA (PEM). Both files are read again when they change.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "metrics_listen",
+        env = "TRUSTPOOL_METRICS_TLS_CERT"
+    )]
+    metrics_tls_cert: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "metrics_listen",
+        env = "TRUSTPOOL_METRICS_TLS_KEY"
+    )]
+    metrics_tls_key: Option<PathBuf>,
     /// What to log: a level, or levels by module, such as `info,trustpool::controller=debug`.
     #[arg(
         long,
@@ -273,11 +298,18 @@ impl Process {
         gate: Option<GateConfig>,
     ) -> anyhow::Result<()> {
         self.log()?;
+        let files = self.metrics_tls_cert.zip(self.metrics_tls_key);
+        let metrics = self.metrics_listen.zip(files);
+        let metrics = metrics.map(|(listen, (certificate, key))| MetricsConfig {
+            listen,
+            certificate: Files { certificate, key },
+        });
         let config = Config {
             kubeconfig: self.kubeconfig,
             namespace: self.namespace,
             admin_listen: self.admin_listen,
             admin_socket: self.admin_socket,
+            metrics,
             drain: self.drain,
             controller,
             gate,

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::encoding::text::encode;
@@ -15,6 +16,7 @@ use tracing::error;
 
 use crate::telemetry::Chain;
 
+use super::access::{self, Access};
 use super::readiness::Readiness;
 
 /// What `encode` writes.
@@ -48,12 +50,27 @@ impl Admin {
 }
 
 /// Answers the three paths.
-pub fn router(admin: Admin) -> Router {
+pub fn router(admin: &Arc<Admin>) -> Router {
+    health(admin).merge(measures(admin))
+}
+
+/// Answers `/livez` and `/readyz`.
+pub fn health(admin: &Arc<Admin>) -> Router {
     Router::new()
         .route("/livez", get("ok\n"))
-        .route("/metrics", get(metrics))
         .route("/readyz", get(readyz))
-        .with_state(Arc::new(admin))
+        .with_state(Arc::clone(admin))
+}
+
+/// Answers `/metrics`, to those whom `access` lets.
+pub fn guarded(admin: &Arc<Admin>, access: Access) -> Router {
+    measures(admin).layer(from_fn_with_state(access, access::guard))
+}
+
+fn measures(admin: &Arc<Admin>) -> Router {
+    Router::new()
+        .route(access::PATH, get(metrics))
+        .with_state(Arc::clone(admin))
 }
 
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
@@ -115,7 +132,8 @@ mod tests {
             reader.ready(now).map_err(|error| error.to_string())
         });
         readiness.require(For::All, condition);
-        let router = router(Admin::new(Arc::new(readiness), Registry::default()));
+        let admin = Admin::new(Arc::new(readiness), Registry::default());
+        let router = router(&Arc::new(admin));
         let not = |why: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"));
 
         let expected = not("the watch of Nodes has not listed yet");
@@ -152,10 +170,10 @@ mod tests {
         let mut registry = Registry::with_prefix("trustpool");
         registry.register("leader", "Says", Counter::<u64>::default());
         let readiness = Arc::new(Readiness::new(Clock::system()));
-        let admin = Admin::new(readiness, registry);
+        let admin = Arc::new(Admin::new(readiness, registry));
         let request = Request::get("/metrics").body(Body::empty()).unwrap();
 
-        let response = router(admin).oneshot(request).await.unwrap();
+        let response = router(&admin).oneshot(request).await.unwrap();
 
         assert_eq!(response.headers()[CONTENT_TYPE], OPEN_METRICS);
         let text = response.into_body().collect().await.unwrap().to_bytes();

@@ -8,13 +8,14 @@ use super::kept::kept;
 use super::render::{Document, file, rendered};
 
 /// Each setup: its file of values, beside what else helm is told.
-const SETUPS: [(&str, &[&str]); 8] = [
+const SETUPS: [(&str, &[&str]); 9] = [
     ("brought-certificates", &[]),
     ("cert-manager", &[]),
     ("everything", &[]),
     ("extender", &[]),
     ("high-availability", &["--values", "values-ha.yaml"]),
     ("kubernetes-1.33", &["--kube-version", "1.33.0"]),
+    ("minimal", &["--values", "values-minimal.yaml"]),
     ("other-namespace", &["--namespace", "trust"]),
     ("simulator", &["--values", "values-simulator.yaml"]),
 ];

@@ -3,7 +3,7 @@
 use super::render::template;
 
 /// What is said to helm, and words of its answer.
-const REFUSED: [(&[&str], &str); 12] = [
+const REFUSED: [(&[&str], &str); 14] = [
     (
         &["--set", "controler.replicas=2"],
         "additional properties 'controler' not allowed",
@@ -51,6 +51,14 @@ const REFUSED: [(&[&str], &str); 12] = [
             "metrics.podMonitor.enabled=true,metrics.serviceMonitor.enabled=true",
         ],
         "every pod would be measured twice",
+    ),
+    (
+        &["--namespace", "kube-system"],
+        "the namespace is kube-system: take one of its own, such as trustpool-system",
+    ),
+    (
+        &["--namespace", "default"],
+        "the namespace is default: take one of its own",
     ),
     (
         &["--kube-version", "1.32.9"],

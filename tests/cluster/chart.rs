@@ -23,6 +23,7 @@ fn setups() -> Vec<Option<PathBuf>> {
     setups.extend([
         None,
         Some(chart().join("values-ha.yaml")),
+        Some(chart().join("values-minimal.yaml")),
         Some(chart().join("values-simulator.yaml")),
     ]);
     setups

@@ -24,6 +24,8 @@ mod chart;
 #[cfg(test)]
 mod chart_adopts;
 #[cfg(test)]
+mod chart_template;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod cleanup;
@@ -69,6 +71,8 @@ mod lose_orders;
 mod lose_silence;
 #[cfg(test)]
 mod metrics;
+#[cfg(test)]
+mod metrics_access;
 #[cfg(test)]
 mod objects;
 #[cfg(test)]

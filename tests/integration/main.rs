@@ -12,6 +12,8 @@ mod crds;
 #[cfg(test)]
 mod extender;
 #[cfg(test)]
+mod fields;
+#[cfg(test)]
 mod image;
 #[cfg(test)]
 mod manifests;

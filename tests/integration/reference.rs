@@ -12,12 +12,12 @@ use trustpool::domain::Refusal;
 use kept::kept;
 
 #[path = "../chart/kept.rs"]
-mod kept;
+pub mod kept;
 
 const HEAD: &str = "# Flags\n\nWritten from the program: UPDATE=1 cargo test --test integration reference. `trustpool COMMAND --help` says the same. \
 Each flag can be given as the environment variable beside it.\n";
 
-fn file(path: &str) -> PathBuf {
+pub fn file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
@@ -26,7 +26,7 @@ fn read(path: &str) -> String {
 }
 
 /// One line, fit for a table.
-fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").replace('|', "\\|")
 }

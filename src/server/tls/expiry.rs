@@ -18,6 +18,8 @@ impl Expiries {
     pub const EXTENDER: &'static str = "extender";
     /// The CA that expires first of those whose clients the extender answers.
     pub const EXTENDER_CLIENTS: &'static str = "extender-client-ca";
+    /// What the port of metrics shows.
+    pub const METRICS: &'static str = "metrics";
 
     /// Adds them to `registry`, which is to prefix every name with `trustpool`.
     pub fn register(registry: &mut Registry) -> Self {

@@ -295,6 +295,7 @@ fn config(user: &Identity, admin: SocketAddr) -> Config {
         namespace: NAMESPACE.to_owned(),
         admin_listen: admin,
         admin_socket: None,
+        metrics: None,
         drain: Duration::from_secs(10),
         controller: None,
         gate: None,

@@ -128,7 +128,7 @@ pub(super) struct ControllerArgs {
         env = "TRUSTPOOL_BIND_NAMES"
     )]
     bind_names: Vec<String>,
-    /// How it reaches the bind gate where that is not by Service trustpool-gate: what the webhooks' `url`
+    /// How the API server reaches the bind gate where not by Service trustpool-gate: what the webhooks' `url`
     /// begins with, `https://HOST:PORT`. Any other is told as altered. The certificate is for this host
     /// too.
     #[arg(long, value_name = "URL", env = "TRUSTPOOL_BIND_URL")]

@@ -1,6 +1,7 @@
 //! What is left when Trustpool is uninstalled: on Nodes neither taints nor conditions of ours, and labels only where a
 //! pod runs that wants them, because a kubelet that restarts without the label would fail it.
 
+mod marks;
 mod needs;
 mod nodes;
 mod pages;

@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams, Patch, PatchParams};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tracing::{info, warn};
 
-use crate::api::keys;
 use crate::call::call;
 use crate::controller::marker::patch;
-use crate::domain::mark::Change;
 use crate::store::PartialNode;
 use crate::store::node::Tracked;
 
+use super::marks::{Cleaned, Done, Taken, change, no_condition};
 use super::needs::Needs;
 use super::pages::Pages;
 use super::{Error, failed, gone};
@@ -34,23 +33,6 @@ pub struct Cleaner {
     pub pods: Api<Pod>,
     /// Whether labels go where pods need them, too.
     pub every_label: bool,
-}
-
-/// What was done so far.
-#[derive(Debug, Default)]
-struct Done {
-    nodes: usize,
-    /// How many Nodes keep a label.
-    kept: usize,
-    /// Labels that were taken off, by the Node's name.
-    taken: BTreeMap<String, Taken>,
-}
-
-/// Labels that were taken off a Node.
-#[derive(Clone, Debug)]
-struct Taken {
-    uid: String,
-    labels: BTreeMap<&'static str, String>,
 }
 
 impl Cleaner {
@@ -175,139 +157,5 @@ impl Cleaner {
                 Ok(())
             }
         }
-    }
-}
-
-/// What became of one Node.
-#[derive(Debug)]
-struct Cleaned {
-    name: String,
-    keeps: bool,
-    taken: Taken,
-}
-
-impl Cleaned {
-    fn new(name: &str, node: &Tracked, keep: Needs) -> Self {
-        let carried = &node.node.carried;
-        Self {
-            name: name.to_owned(),
-            keeps: keep.trust && carried.trust.is_some() || keep.pool && carried.pool.is_some(),
-            taken: Taken {
-                uid: node.node.uid.clone(),
-                labels: BTreeMap::new(),
-            },
-        }
-    }
-
-    /// Remembers what `change` took off `node`.
-    fn take(&mut self, node: &Tracked, change: &Change) {
-        let carried = &node.node.carried;
-        let trust = carried.trust.clone().filter(|_| change.trust.is_some());
-        let pool = carried.pool.clone().filter(|_| change.pool.is_some());
-        let labels = [(keys::TRUST, trust), (keys::POOL, pool)];
-        let labels = labels.into_iter();
-        let taken = labels.filter_map(|(key, value)| Some((key, value?)));
-        self.taken.labels.extend(taken);
-    }
-}
-
-impl Done {
-    fn note(&mut self, cleaned: Cleaned) {
-        self.nodes += 1;
-        self.kept += usize::from(cleaned.keeps);
-        if !cleaned.taken.labels.is_empty() {
-            self.taken.insert(cleaned.name, cleaned.taken);
-        }
-    }
-}
-
-impl Taken {
-    /// The patch that gives back what is needed of it.
-    fn back(&self, needs: Needs) -> Option<Value> {
-        let is_needed =
-            |key: &str| key == keys::TRUST && needs.trust || key == keys::POOL && needs.pool;
-        let labels = self.labels.iter().filter(|(key, _)| is_needed(key));
-        let labels: Map<String, Value> = labels
-            .map(|(key, value)| ((*key).to_owned(), json!(value)))
-            .collect();
-        let patch = json!({"metadata": {"uid": self.uid, "labels": labels}});
-        (!labels.is_empty()).then_some(patch)
-    }
-}
-
-/// What to take off a Node: taints always, labels but those that are to be kept.
-fn change(node: &Tracked, keep: Needs) -> Change {
-    let carried = &node.node.carried;
-    Change {
-        trust: (!keep.trust && carried.trust.is_some()).then_some(None),
-        pool: (!keep.pool && carried.pool.is_some()).then_some(None),
-        taint: carried.taint.is_some().then_some(None),
-        lift: carried.unattested,
-    }
-}
-
-fn no_condition() -> Value {
-    json!({"status": {"conditions": [{"$patch": "delete", "type": keys::TRUSTED_CONDITION}]}})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(object: Value) -> Tracked {
-        Tracked::from(serde_json::from_value::<PartialNode>(object).unwrap())
-    }
-
-    const NOTHING: Needs = Needs {
-        trust: false,
-        pool: false,
-    };
-
-    fn marked() -> Tracked {
-        node(json!({
-            "metadata": {"name": "a", "uid": "u", "labels": {keys::TRUST: "untrusted", keys::POOL: "p", "other": "x"}},
-            "spec": {"taints": [{"key": keys::NOT_TRUSTED, "value": "untrusted", "effect": "NoSchedule"}]},
-        }))
-    }
-
-    #[test]
-    fn taints_go_and_each_label_only_where_nobody_needs_it() {
-        let taint = Change {
-            taint: Some(None),
-            ..Change::default()
-        };
-        for (trust, pool) in [(false, false), (false, true), (true, false), (true, true)] {
-            let expected = Change {
-                trust: (!trust).then_some(None),
-                pool: (!pool).then_some(None),
-                ..taint.clone()
-            };
-            assert_eq!(change(&marked(), Needs { trust, pool }), expected);
-        }
-    }
-
-    #[test]
-    fn a_node_without_anything_of_ours_is_not_written() {
-        let taint = json!({"key": "other", "effect": "NoSchedule"});
-        let node = node(json!({"metadata": {"name": "a"}, "spec": {"taints": [taint]}}));
-        assert!(change(&node, NOTHING).is_empty());
-    }
-
-    #[test]
-    fn what_is_given_back_is_what_was_taken_and_is_needed_and_of_the_same_node() {
-        let mut cleaned = Cleaned::new("a", &marked(), NOTHING);
-        cleaned.take(&marked(), &change(&marked(), NOTHING));
-        let pool = Needs {
-            pool: true,
-            ..NOTHING
-        };
-        let expected = json!({"metadata": {"uid": "u", "labels": {keys::POOL: "p"}}});
-        assert_eq!(cleaned.taken.back(pool), Some(expected));
-        assert_eq!(cleaned.taken.back(NOTHING), None);
-
-        let mut kept = Cleaned::new("a", &marked(), pool);
-        kept.take(&marked(), &change(&marked(), pool));
-        assert!(kept.keeps);
-        assert_eq!(kept.taken.back(pool), None, "it has it still");
     }
 }

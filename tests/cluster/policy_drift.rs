@@ -184,18 +184,72 @@ async fn a_foreign_authority_that_says_it_was_given_and_a_change_that_was_taken_
 
     let restored = "trustpool_policies_restored_total";
     assert_eq!(metric(&world, restored).await.unwrap().to_string(), "0");
-    for policy in ["Ignore", "Fail"] {
-        let change = json!([{"op": "replace", "path": "/spec/failurePolicy", "value": policy}]);
-        let namespaces = "namespaces.trustpool.dev";
-        patch(&world, POLICY, namespaces, &change.to_string())
+    for (kind, name, pointer, other) in RESTORED {
+        let other = serde_json::from_str(other).unwrap();
+        there_and_back(&world, (kind, name), pointer, other)
             .await
             .unwrap();
     }
-    let words = ["for a moment", "generation 1 of", "now generation 3 of"];
-    told(&world, "namespaces.trustpool.dev", "PolicyRestored", &words)
-        .await
-        .unwrap();
-    assert_eq!(metric(&world, restored).await.unwrap().to_string(), "1");
+    for (_, name, _, _) in RESTORED {
+        let words = ["for a moment", "generation", ", now generation"];
+        told(&world, name, "PolicyRestored", &words).await.unwrap();
+    }
+    let count = metric(&world, restored).await.unwrap();
+    assert_eq!(count.to_string(), RESTORED.len().to_string());
+}
+
+/// One object of each kind, and what a field of it becomes for a moment.
+const RESTORED: [(&str, &str, &str, &str); 5] = [
+    (
+        POLICY,
+        "namespaces.trustpool.dev",
+        "/spec/failurePolicy",
+        r#""Ignore""#,
+    ),
+    (
+        BINDING,
+        "bindings.trustpool.dev",
+        "/spec/validationActions",
+        r#"["Warn"]"#,
+    ),
+    (
+        "mutatingadmissionpolicy",
+        "require.trustpool.dev",
+        "/spec/failurePolicy",
+        r#""Ignore""#,
+    ),
+    (
+        "mutatingadmissionpolicybinding",
+        "nodes.trustpool.dev",
+        "/spec/policyName",
+        r#""other""#,
+    ),
+    (
+        WEBHOOK,
+        "bind.trustpool.dev",
+        "/webhooks/1/failurePolicy",
+        r#""Ignore""#,
+    ),
+];
+
+async fn there_and_back(
+    world: &World,
+    (kind, name): (&str, &str),
+    pointer: &str,
+    other: Value,
+) -> anyhow::Result<()> {
+    let live = world
+        .plane
+        .kubectl(&["get", kind, name, "--output=json"])
+        .await?;
+    let live: Value = serde_json::from_str(&live)?;
+    let before = live.pointer(pointer).cloned().unwrap_or_default();
+    ensure!(before != other, "{name} says {before} already");
+    for value in [other, before] {
+        let change = json!([{"op": "replace", "path": pointer, "value": value}]);
+        patch(world, kind, name, &change.to_string()).await?;
+    }
+    Ok(())
 }
 
 /// Every optional policy, as the API server keeps it.

@@ -3,51 +3,21 @@
 //!
 //! What is expected is `manifests/`, compiled in; the chart renders the same.
 
+mod authority;
+mod choice;
 mod difference;
-
-use std::collections::BTreeSet;
-use std::str::FromStr;
+mod group;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use thiserror::Error;
 
-use self::difference::{Difference, Exempt};
+pub use self::choice::{Choice, GateUrl, NoGateUrl, NoSelector, Selector};
+pub use self::group::{Group, Groups, NoGroup};
+
+use self::authority::Authority;
 
 /// The namespace that the texts name.
 const NAMESPACE: &str = "trustpool-system";
-
-/// What whoever installs the policy chooses: which Nodes it is for.
-const CHOSEN: (&str, &str) = (
-    "startup-taint.trustpool.dev",
-    "spec.matchConstraints.objectSelector",
-);
-
-/// Policies that are installed together.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Group {
-    /// Those that send pods to the extender.
-    Extender,
-    /// Those that need mutating admission policies.
-    Mutating,
-    /// The one that taints new nodes.
-    StartupTaint,
-    /// Warnings where there are no mutating admission policies.
-    Unmutated,
-    /// Those of every installation.
-    Validating,
-    /// The webhooks by which the API server asks the bind gate.
-    Webhook,
-}
-
-/// What is expected: some groups, or none.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Groups(BTreeSet<Group>);
-
-/// Why something is no list of groups.
-#[derive(Debug, Error)]
-#[error("there is no group of policies `{0}`: the groups are {all}", all = Group::ALL.map(Group::as_str).join(", "))]
-pub struct NoGroup(String);
 
 /// One object that must be there.
 #[derive(Clone, Debug)]
@@ -56,9 +26,9 @@ pub struct Expected {
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// By which names the API server may reach the bind gate, where it is told a URL.
-    hosts: Vec<String>,
-    /// Everything in it that counts.
+    /// Who sees to the CAs in it, where there are any.
+    authority: Option<Authority>,
+    /// Everything else in it that counts.
     content: Value,
 }
 
@@ -76,97 +46,35 @@ struct Metadata {
     name: String,
 }
 
-impl Group {
-    /// Every group.
-    pub const ALL: [Self; 6] = [
-        Self::Extender,
-        Self::Mutating,
-        Self::StartupTaint,
-        Self::Unmutated,
-        Self::Validating,
-        Self::Webhook,
-    ];
-
-    /// The group as it is typed.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Extender => "extender",
-            Self::Mutating => "mutating",
-            Self::StartupTaint => "startup-taint",
-            Self::Unmutated => "unmutated",
-            Self::Validating => "validating",
-            Self::Webhook => "webhook",
-        }
-    }
-
-    const fn texts(self) -> &'static [&'static str] {
-        match self {
-            Self::Extender => &[include_str!("../manifests/optional/extender.yaml")],
-            Self::Mutating => &[
-                include_str!("../manifests/mutating-nodes.yaml"),
-                include_str!("../manifests/mutating-pods.yaml"),
-            ],
-            Self::StartupTaint => &[include_str!("../manifests/optional/startup-taint.yaml")],
-            Self::Unmutated => &[include_str!(
-                "../manifests/optional/without-mutating-policies.yaml"
-            )],
-            Self::Validating => &[
-                include_str!("../manifests/namespaces.yaml"),
-                include_str!("../manifests/nodes.yaml"),
-                include_str!("../manifests/pods.yaml"),
-                include_str!("../manifests/warnings.yaml"),
-            ],
-            Self::Webhook => &[include_str!("../manifests/webhook.yaml")],
-        }
-    }
-}
-
-impl Default for Groups {
-    /// What `kubectl apply -f manifests` installs.
-    fn default() -> Self {
-        Self([Group::Mutating, Group::Validating, Group::Webhook].into())
-    }
-}
-
-impl FromStr for Groups {
-    type Err = NoGroup;
-
-    fn from_str(text: &str) -> Result<Self, NoGroup> {
-        let words = text.split(',').filter(|word| !word.is_empty());
-        let group = |word: &str| {
-            let mut all = Group::ALL.into_iter();
-            let found = all.find(|group| group.as_str() == word);
-            found.ok_or_else(|| NoGroup(word.to_owned()))
-        };
-        words.map(group).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-/// Every object of `groups` as it is where Trustpool's namespace is `namespace`, and the API server may reach the bind
-/// gate by `hosts` too.
+/// Every object that `choice` asks for, as it is where Trustpool's namespace is `namespace`.
 ///
 /// # Errors
 ///
 /// What was compiled in cannot be read, which a test excludes.
-pub fn expected(
-    groups: &Groups,
-    namespace: &str,
-    hosts: &[String],
-) -> Result<Vec<Expected>, serde_saphyr::Error> {
+pub fn expected(choice: &Choice, namespace: &str) -> Result<Vec<Expected>, serde_saphyr::Error> {
     let mut found = Vec::new();
-    for text in groups.0.iter().flat_map(|group| group.texts()) {
-        for manifest in serde_saphyr::from_multiple::<Manifest>(text)? {
-            let content = json!({"spec": manifest.spec, "webhooks": manifest.webhooks});
-            found.push(Expected {
-                kind: manifest.kind,
-                name: manifest.metadata.name,
-                hosts: hosts.to_vec(),
-                content: in_namespace(content, namespace),
-            });
+    for group in choice.groups.iter() {
+        for text in group.texts() {
+            let manifests = serde_saphyr::from_multiple::<Manifest>(text)?;
+            let all = manifests.into_iter();
+            found.extend(all.map(|manifest| manifest.chosen(group, choice, namespace)));
         }
     }
     Ok(found)
+}
+
+impl Manifest {
+    fn chosen(self, group: Group, choice: &Choice, namespace: &str) -> Expected {
+        let content = json!({"spec": self.spec, "webhooks": self.webhooks});
+        let mut content = in_namespace(content, namespace);
+        choice.apply(&self.metadata.name, &mut content);
+        Expected {
+            kind: self.kind,
+            name: self.metadata.name,
+            authority: Authority::of(group),
+            content,
+        }
+    }
 }
 
 /// `value` with another namespace in every string. It is replaced in what was read, as a name such as `123` would be
@@ -189,15 +97,13 @@ fn in_namespace(value: Value, namespace: &str) -> Value {
 
 impl Expected {
     /// The path of the first field in which `live`, a whole object, differs in what it does; nothing if it does what
-    /// it should. What the API server adds by itself makes no difference, nor does the CA that it believes.
+    /// it should. What the API server adds by itself makes no difference. Where the CAs are Trustpool's own, each
+    /// `caBundle` must be one of `bundles`, base64 as JSON has it; where there are none of these, it is not known.
     #[must_use]
-    pub fn difference(&self, live: &Value) -> Option<String> {
-        let live = json!({"spec": live.get("spec"), "webhooks": live.get("webhooks")});
-        let exempt = Exempt {
-            hosts: &self.hosts,
-            path: (CHOSEN.0 == self.name).then_some(CHOSEN.1),
-        };
-        Difference::new(exempt).first(&self.content, &live)
+    pub fn difference(&self, live: &Value, bundles: &[String]) -> Option<String> {
+        let content = json!({"spec": live.get("spec"), "webhooks": live.get("webhooks")});
+        let authority = self.authority.as_ref();
+        difference::first(&self.content, &content).or_else(|| authority?.difference(live, bundles))
     }
 }
 

@@ -31,7 +31,7 @@ pub async fn run(cleanup: Cleanup) -> anyhow::Result<()> {
     if kept > 0 {
         info!(
             nodes = kept,
-            "labels stay where pods run that select them; take them off later with --labels remove"
+            "labels stay where pods run that want them; take them off later with --labels remove"
         );
     }
     info!("nothing else of Trustpool is left on Nodes");

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::policies::Groups;
+use crate::policies::Choice;
 use crate::server::tls::files::{ClientFile, Files};
 
 /// Everything that the process may be told.
@@ -42,8 +42,8 @@ pub struct MetricsConfig {
 pub struct ControllerConfig {
     /// How the API server reaches the bind gate, beside by its Service: DNS names and IP addresses.
     pub bind_names: Vec<String>,
-    /// Which admission policies must be in force.
-    pub expect_policies: Groups,
+    /// Which admission policies must be in force, and what was chosen about them.
+    pub policies: Choice,
 }
 
 /// What a gate is told.

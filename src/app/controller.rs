@@ -15,7 +15,7 @@ use crate::certificates::Names;
 use crate::clock::Clock;
 use crate::controller::{Metrics, Setup, objects};
 use crate::leader::{Elector, Past};
-use crate::policies;
+use crate::policies::{self, GateUrl};
 use crate::store::Reader;
 
 use super::config::ControllerConfig;
@@ -39,9 +39,12 @@ pub(super) fn start(process: &mut Process, config: ControllerConfig) -> anyhow::
     let (sender, setup) = watch::channel(Arc::<Setup>::default());
     let (client, clock) = (process.client.clone(), process.clock.clone());
     let namespace = process.namespace.clone();
-    let policies = policies::expected(&config.expect_policies, &namespace, &config.bind_names)
+    let choice = config.policies;
+    let policies = policies::expected(&choice, &namespace)
         .context("failed to read the policies that this program holds")?;
-    let names = names(config.bind_names, &namespace)?;
+    let host = choice.url.as_ref().map(GateUrl::host);
+    let more = host.into_iter().chain(config.bind_names);
+    let names = names(more.collect(), &namespace)?;
     let configured = objects::follow(client.clone(), namespace.clone(), clock.clone(), sender);
     process.tasks.spawn("setup", endless(configured));
 
@@ -77,7 +80,7 @@ pub(super) fn start(process: &mut Process, config: ControllerConfig) -> anyhow::
 fn names(more: Vec<String>, namespace: &str) -> anyhow::Result<Names> {
     let service = format!("{SERVICE}.{namespace}.svc");
     let all = [service].into_iter().chain(more);
-    Names::new(all).context("the bind gate cannot be called so (`--bind-names`)")
+    Names::new(all).context("the bind gate cannot be called so (`--bind-names`, `--bind-url`)")
 }
 
 /// What this process is called in the Lease; no other one ever is, not even the next of the same pod.

@@ -106,12 +106,12 @@ pub fn plan(state: &State, names: &Names, now: Now) -> Step {
     };
     let current = authority.certificate();
     let leaf = Leaf::new(state, current, names, now.wall);
-    let needed = needed(state, current, &leaf, now.wall);
-    let pem = needed.to_pem();
-    if state.kept != pem.as_bytes() {
-        return Step::Keep(needed);
+    let all = |all: Bundle| needed(all, current, &leaf, now.wall);
+    let (noted, needed) = (all(state.made()), all(state.authorities()));
+    if state.kept != noted.to_pem().as_bytes() {
+        return Step::Keep(noted);
     }
-    if state.published.differs_from(&pem) {
+    if state.published.differs_from(&needed.to_pem()) {
         return Step::Publish(needed);
     }
     let until = match (leaf.why.as_ref(), unsettled(state, &needed, now)) {
@@ -185,13 +185,13 @@ impl Leaf {
     }
 }
 
-/// The CA that issues, and the others that somebody may still use: until the server's certificate has
+/// The CA that issues, and the others of `all` that somebody may still use: until the server's certificate has
 /// been of the present CA for [`SUPERSEDED`], nothing that counts is taken from anybody.
-fn needed(state: &State, current: &Certificate, leaf: &Leaf, now: Timestamp) -> Bundle {
+fn needed(all: Bundle, current: &Certificate, leaf: &Leaf, now: Timestamp) -> Bundle {
     if leaf.has_superseded(now) {
         std::iter::once(current.clone()).collect()
     } else {
-        state.authorities().unexpired(now)
+        all.unexpired(now)
     }
 }
 

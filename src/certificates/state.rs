@@ -204,11 +204,36 @@ impl State {
     /// Every CA that is known of: the one that issues first.
     #[must_use]
     pub fn authorities(&self) -> Bundle {
-        let current = self.authority.readable().map(Authority::certificate);
-        let mut all: Bundle = current.cloned().into_iter().collect();
-        all.extend(Bundle::read(&self.kept));
+        let mut all = self.noted();
         all.extend(self.issuer.clone());
         all.extend(self.published.authorities());
         all
+    }
+
+    /// Every CA that was made here: the one that issues first. What is published was noted before, so what only a
+    /// client was given is somebody else's; unless the note is lost, when what clients were given is all that is known.
+    #[must_use]
+    pub fn made(&self) -> Bundle {
+        if !self.is_noted() {
+            return self.authorities();
+        }
+        let mut made = self.noted();
+        made.extend(self.issuer.clone());
+        made
+    }
+
+    /// Says whether the CA that issues is noted beside itself, as it is from when it was made.
+    #[must_use]
+    pub fn is_noted(&self) -> bool {
+        let noted = Bundle::read(&self.kept);
+        let current = self.authority.readable().map(Authority::certificate);
+        current.is_some_and(|it| noted.contains(it))
+    }
+
+    fn noted(&self) -> Bundle {
+        let current = self.authority.readable().map(Authority::certificate);
+        let mut noted: Bundle = current.cloned().into_iter().collect();
+        noted.extend(Bundle::read(&self.kept));
+        noted
     }
 }

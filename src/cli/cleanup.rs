@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::cleanup;
-use crate::controller::cleanup::Extent;
+use crate::controller::cleanup::{Extent, Secrets};
 use crate::telemetry::{self, Colour, Format};
 
 use super::run::FILTER;
@@ -14,8 +14,9 @@ use super::run::FILTER;
 /// Take off Nodes what Trustpool wrote, once it is uninstalled.
 ///
 /// Its taints and its condition go from every Node. Its labels stay where a pod runs that selects
-/// them: a kubelet that restarts without them would fail the pod. Lease and Secrets that Trustpool
-/// made in its namespace go too; definitions, and the objects of their kinds, stay.
+/// them, or requires them by nodeAffinity: a kubelet that restarts without them would fail the pod.
+/// Lease, ConfigMap and Secrets that Trustpool made in its namespace go too; definitions, and the
+/// objects of their kinds, stay.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   kubectl -n trustpool-system delete deployment trustpool-controller
@@ -30,14 +31,24 @@ pub(super) struct Cleanup {
     /// What becomes of labels of Nodes.
     #[arg(long, value_enum, default_value_t = Labels::Keep)]
     labels: Labels,
-    /// Leave the Secrets of the bind gate's certificate and its CA.
-    #[arg(long)]
-    keep_secrets: bool,
+    /// Which Secrets of the bind gate's certificate go.
+    #[arg(long, value_enum, default_value_t = Which::All)]
+    secrets: Which,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Which {
+    /// Trustpool's CA and the certificate.
+    All,
+    /// Trustpool's CA, where the certificate is of another.
+    Authority,
+    /// None.
+    None,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum Labels {
-    /// They stay where a pod runs that selects them.
+    /// They stay where a pod runs that selects or requires them.
     Keep,
     /// They go everywhere.
     Remove,
@@ -55,11 +66,15 @@ impl Cleanup {
             kubeconfig,
             namespace,
             labels,
-            keep_secrets,
+            secrets,
         } = self;
         let extent = Extent {
             every_label: labels == Labels::Remove,
-            secrets: !keep_secrets,
+            secrets: match secrets {
+                Which::All => Secrets::All,
+                Which::Authority => Secrets::Authority,
+                Which::None => Secrets::Keep,
+            },
         };
         let told = cleanup::Cleanup {
             kubeconfig,

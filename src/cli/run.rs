@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::{self, Config, ControllerConfig, ExtenderTls, GateConfig, MetricsConfig};
 use crate::clock::Clock;
-use crate::policies::Groups;
+use crate::policies::{Choice, GateUrl, Groups, Selector};
 use crate::server::tls::files::{ClientFile, Files};
 use crate::telemetry::{self, Colour, Format};
 
@@ -153,10 +153,15 @@ pub(super) struct ControllerArgs {
         env = "TRUSTPOOL_BIND_NAMES"
     )]
     bind_names: Vec<String>,
+    /// How the API server reaches the bind gate where not by Service trustpool-gate: what the webhooks' `url`
+    /// begins with, `https://HOST:PORT`. Any other is told as altered. The certificate is for this host
+    /// too.
+    #[arg(long, value_name = "URL", env = "TRUSTPOOL_BIND_URL")]
+    bind_url: Option<GateUrl>,
     /// Which admission policies must be in force, separated by commas: validating, mutating and webhook
     /// (manifests), extender, startup-taint and unmutated (without-mutating-policies.yaml of
-    /// manifests/optional). What is missing or was altered is told in the log, in Events and as
-    /// `trustpool_policy`. Empty: none.
+    /// manifests/optional). Instead of webhook, webhook-given where `caBundle` is not Trustpool's. What
+    /// is missing or was altered is told in the log, in Events and as `trustpool_policy`. Empty: none.
     #[arg(
         long,
         value_name = "GROUPS",
@@ -164,6 +169,15 @@ pub(super) struct ControllerArgs {
         env = "TRUSTPOOL_EXPECT_POLICIES"
     )]
     expect_policies: Groups,
+    /// The objectSelector of policy startup-taint.trustpool.dev, JSON: which nodes it is for. Any other
+    /// is told as altered.
+    #[arg(
+        long,
+        value_name = "SELECTOR",
+        default_value = "{}",
+        env = "TRUSTPOOL_STARTUP_TAINT_SELECTOR"
+    )]
+    startup_taint_selector: Selector,
 }
 
 /// What a gate is told.
@@ -261,7 +275,11 @@ impl ControllerArgs {
     pub(super) fn config(self) -> ControllerConfig {
         ControllerConfig {
             bind_names: self.bind_names,
-            expect_policies: self.expect_policies,
+            policies: Choice {
+                groups: self.expect_policies,
+                url: self.bind_url,
+                selector: self.startup_taint_selector,
+            },
         }
     }
 }

@@ -4,6 +4,7 @@
 //! The gate only reads. Nothing is remembered but since when the CA is published; a new process waits for
 //! that anew.
 
+mod bundles;
 mod objects;
 mod write;
 
@@ -14,6 +15,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 use kube::{Api, Client};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, warn};
 
@@ -22,6 +24,7 @@ use crate::clock::Clock;
 use crate::domain::backoff;
 use crate::telemetry::Chain;
 
+use self::bundles::Bundles;
 use self::objects::{Objects, Seen};
 use self::write::{Basis, Error, Writer};
 
@@ -34,6 +37,7 @@ const LONGEST: Duration = Duration::from_hours(1);
 
 /// Keeps the certificate of the bind gate. Only the leader runs it.
 pub struct Certificates {
+    bundles: Bundles,
     clock: Clock,
     events: BoxStream<'static, Seen>,
     names: Names,
@@ -42,12 +46,19 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Keeps a certificate for `names`, in Secrets of `namespace`.
+    /// Keeps a certificate for `names`, in Secrets of `namespace`, and tells what each `caBundle` may be.
     #[must_use]
-    pub fn new(client: Client, namespace: &str, names: Names, clock: Clock) -> Self {
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        names: Names,
+        clock: Clock,
+        bundles: watch::Sender<Vec<String>>,
+    ) -> Self {
         let secrets = Api::namespaced(client.clone(), namespace);
         let webhooks = Api::all(client);
         Self {
+            bundles: Bundles::from(bundles),
             clock,
             events: objects::events(&secrets, &webhooks),
             names,
@@ -70,6 +81,7 @@ impl Certificates {
             debug!(%step, "certificates were looked at");
             if let Step::Wait { until } = step {
                 failures = 0;
+                self.bundles.settle(&state);
                 self.wait(until).await;
             } else {
                 let basis = Basis {
@@ -78,7 +90,9 @@ impl Certificates {
                     objects: &self.objects,
                     state: &state,
                 };
+                self.bundles.begin(&step, &state);
                 let taken = self.writer.take(&step, basis).await;
+                self.bundles.end(&step, &state);
                 failures = taken.map_or_else(|error| failed(&error, failures), |()| 0);
                 self.rest(backoff::service(failures).unsigned_abs()).await;
             }

@@ -56,6 +56,13 @@ pub enum Notice {
         /// What it is now.
         state: State,
     },
+    /// A policy, its binding or the webhook configuration is as it should be, and was not for a moment.
+    Restored {
+        /// The object.
+        policy: Box<ObjectReference>,
+        /// Which one it was before, and which it is.
+        versions: String,
+    },
     /// A node has another verdict.
     Verdict {
         /// The node.
@@ -122,6 +129,10 @@ fn event(notice: Notice) -> (Event, ObjectReference) {
         }
         Notice::NoTrustedNode { pod, note } => (warning("NoTrustedNode", "Scheduling", note), *pod),
         Notice::Policy { policy, state } => (policy_event(&state), *policy),
+        Notice::Restored { policy, versions } => {
+            let note = format!("{RESTORED} ({versions})");
+            (warning("PolicyRestored", "Guarding", note), *policy)
+        }
         Notice::Verdict {
             node,
             uid,
@@ -183,6 +194,10 @@ const OPEN: &str = "more trust was lost at once than breaker.maxUntrusted allows
 
 /// What the Event says when a breaker closes.
 const CLOSED: &str = "no more trust is lost than the pool allows: taints follow the verdicts again";
+
+/// What the Event says when a policy was away for a moment.
+const RESTORED: &str = "it was altered or deleted and is again as this version of Trustpool installs it: what it \
+                        guards may have been open for a moment";
 
 fn warning(reason: &str, action: &str, note: String) -> Event {
     Event {

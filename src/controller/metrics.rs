@@ -88,6 +88,8 @@ pub struct Metrics {
     pub leader: Gauge,
     /// 1 for the state that a policy is in.
     pub policies: Family<OfPolicy, Gauge>,
+    /// How often a policy was altered and put right between two looks.
+    pub policies_restored: Counter,
     /// Rounds that ended.
     pub rounds: Family<OfPool, Counter>,
     /// Hosts per request.
@@ -115,6 +117,7 @@ impl Metrics {
             breaker_open: Family::default(),
             leader: Gauge::default(),
             policies: Family::default(),
+            policies_restored: Counter::default(),
             rounds: Family::default(),
             batch_hosts: Histogram::new(HOSTS),
             batch_duration: Family::new_with_constructor(|| Histogram::new(SECONDS)),
@@ -174,6 +177,11 @@ impl Metrics {
             "service_errors",
             "Requests to a service that failed, by kind",
             self.service_errors.clone(),
+        );
+        registry.register(
+            "policies_restored",
+            "Times a policy was altered or deleted, and was in force again at the next look",
+            self.policies_restored.clone(),
         );
         registry.register(
             "record_writes",

@@ -1,6 +1,8 @@
 //! The task that looks whether the admission policies and the bind gate's webhooks are in force as this version
 //! installs them, and says so where they are not: whoever may change them can disarm Trustpool without touching it.
 
+mod version;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +11,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -18,6 +21,7 @@ use crate::telemetry::Chain;
 
 use super::events::{Events, Notice};
 use super::metrics::{Metrics, OfPolicy};
+use version::Version;
 
 /// From one look at all of them to the next. They are read one by one, about 40 of them: RBAC can name each, 40
 /// watches need not be kept open, and what is read is what is there, whatever was missed meanwhile.
@@ -57,7 +61,24 @@ struct Told {
     /// Whether something could not be read.
     failed: bool,
     /// Each object, by kind and name.
-    states: BTreeMap<(String, String), State>,
+    found: BTreeMap<(String, String), Found>,
+}
+
+/// What one look at an object shows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Found {
+    state: State,
+    /// Nothing if it is missing.
+    version: Option<Version>,
+}
+
+impl Found {
+    /// The version before and that of now, if it was in force at both looks and was not in between.
+    fn restored(&self, before: &Self) -> Option<(Version, Version)> {
+        let in_force = [before, self].map(|it| it.state == State::InForce);
+        let versions = before.version.clone().zip(self.version.clone());
+        versions.filter(|(old, new)| in_force == [true, true] && new.was_away_since(old))
+    }
 }
 
 /// What the task is connected to.
@@ -66,6 +87,8 @@ pub struct Policies {
     pub client: Client,
     /// What must be in force.
     pub expected: Arc<[Expected]>,
+    /// What the `caBundle` of a webhook may be, where the certificates are Trustpool's own.
+    pub bundles: watch::Receiver<Vec<String>>,
     /// Where Events go.
     pub events: Events,
     /// What is counted.
@@ -89,7 +112,7 @@ impl Policies {
         let mut failure = None;
         for expected in self.expected.iter() {
             match call(self.api(expected).get_opt(&expected.name)).await {
-                Ok(live) => self.found(expected, judge(expected, live.as_ref()), told),
+                Ok(live) => self.found(expected, self.judge(expected, live.as_ref()), told),
                 // What was known of it is as good as it was.
                 Err(error) => {
                     self.count(expected, UNKNOWN);
@@ -106,13 +129,29 @@ impl Policies {
         told.failed = failure.is_some();
     }
 
-    fn found(&self, expected: &Expected, state: State, told: &mut Told) {
-        self.count(expected, state.as_str());
+    fn judge(&self, expected: &Expected, live: Option<&DynamicObject>) -> Found {
+        let Some(live) = live else {
+            let (state, version) = (State::Missing, None);
+            return Found { state, version };
+        };
+        let whole = serde_json::to_value(live).unwrap_or_default();
+        let difference = expected.difference(&whole, &self.bundles.borrow());
+        Found {
+            state: difference.map_or(State::InForce, State::Altered),
+            version: Some(Version::from(live)),
+        }
+    }
+
+    fn found(&self, expected: &Expected, found: Found, told: &mut Told) {
+        self.count(expected, found.state.as_str());
         let key = (expected.kind.clone(), expected.name.clone());
+        let before = told.found.insert(key, found.clone());
+        let restored = before.as_ref().and_then(|before| found.restored(before));
         // What is in force from the first look on is nothing to tell.
-        let before = told.states.insert(key, state.clone());
-        if before.unwrap_or(State::InForce) != state {
-            self.tell(expected, state);
+        if before.map_or(State::InForce, |it| it.state) != found.state {
+            self.tell(expected, found.state);
+        } else if let Some((old, new)) = restored {
+            self.tell_restored(expected, &old, &new);
         }
     }
 
@@ -143,15 +182,16 @@ impl Policies {
             State::Missing => warn!(kind, name, "a policy is missing"),
             State::Altered(path) => warn!(kind, name, path, "a policy was altered"),
         }
-        let resource = resource(expected);
-        let policy = ObjectReference {
-            api_version: Some(resource.api_version),
-            kind: Some(resource.kind),
-            name: Some(name.clone()),
-            ..ObjectReference::default()
-        };
-        let policy = Box::new(policy);
+        let policy = reference(expected);
         self.events.send(Notice::Policy { policy, state });
+    }
+
+    fn tell_restored(&self, expected: &Expected, old: &Version, new: &Version) {
+        let Expected { kind, name, .. } = expected;
+        warn!(kind, name, %old, %new, "a policy was altered, or was not there, and is in force again");
+        self.metrics.policies_restored.inc();
+        let (policy, versions) = (reference(expected), format!("{old}, now {new}"));
+        self.events.send(Notice::Restored { policy, versions });
     }
 }
 
@@ -168,12 +208,14 @@ fn resource(expected: &Expected) -> ApiResource {
     ApiResource::from_gvk(&kind)
 }
 
-fn judge(expected: &Expected, live: Option<&DynamicObject>) -> State {
-    let Some(live) = live else {
-        return State::Missing;
-    };
-    let difference = expected.difference(&live.data);
-    difference.map_or(State::InForce, State::Altered)
+fn reference(expected: &Expected) -> Box<ObjectReference> {
+    let resource = resource(expected);
+    Box::new(ObjectReference {
+        api_version: Some(resource.api_version),
+        kind: Some(resource.kind),
+        name: Some(expected.name.clone()),
+        ..ObjectReference::default()
+    })
 }
 
 #[cfg(test)]

@@ -1,17 +1,44 @@
 //! What counts as a difference, and what does not.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
-const HOST: &str = "gate.example.org";
+mod chosen;
+
+/// What is published.
+const BUNDLE: &str = "b3Vycw==";
+
+/// Every group, with the webhooks of one kind or the other.
+fn groups(without: Group) -> Groups {
+    let all = Group::ALL.into_iter();
+    Groups(all.filter(|group| *group != without).collect())
+}
+
+fn chosen(choice: &Choice) -> Vec<Expected> {
+    expected(choice, NAMESPACE).unwrap()
+}
 
 fn all(namespace: &str) -> Vec<Expected> {
-    let groups = Groups(Group::ALL.into());
-    expected(&groups, namespace, &[HOST.to_owned()]).unwrap()
+    let choice = Choice {
+        groups: groups(Group::WebhookGiven),
+        ..Choice::default()
+    };
+    expected(&choice, namespace).unwrap()
+}
+
+fn find(all: Vec<Expected>, kind: &str, name: &str) -> Expected {
+    let mut all = all.into_iter();
+    all.find(|it| it.kind == kind && it.name == name).unwrap()
 }
 
 fn one(kind: &str, name: &str) -> Expected {
-    let mut all = all(NAMESPACE).into_iter();
-    all.find(|it| it.kind == kind && it.name == name).unwrap()
+    find(all(NAMESPACE), kind, name)
+}
+
+/// The path of the first difference, whatever was published.
+fn difference(expected: &Expected, live: &Value) -> Option<String> {
+    expected.difference(live, &[])
 }
 
 /// `expected` as a cluster would show it, with one field put to `value`, or taken out.
@@ -33,8 +60,12 @@ fn what_is_as_expected_does_not_differ() {
     let all = all(NAMESPACE);
     assert!(all.len() > 40, "{}", all.len());
     for expected in all {
-        assert_eq!(expected.difference(&expected.content), None, "{expected:?}");
-        let nothing = expected.difference(&json!({}));
+        assert_eq!(
+            difference(&expected, &expected.content),
+            None,
+            "{expected:?}"
+        );
+        let nothing = difference(&expected, &json!({}));
         assert!(nothing.is_some(), "{expected:?}");
     }
 }
@@ -51,6 +82,7 @@ fn the_first_field_that_differs_is_named() {
     const POLICY: (&str, &str) = ("ValidatingAdmissionPolicy", "pods.trustpool.dev");
     const BINDING: (&str, &str) = ("ValidatingAdmissionPolicyBinding", "pods.trustpool.dev");
     const MUTATING: (&str, &str) = ("MutatingAdmissionPolicy", "require.trustpool.dev");
+    const STARTUP: (&str, &str) = ("MutatingAdmissionPolicy", "startup-taint.trustpool.dev");
     const WEBHOOK: (&str, &str) = ("ValidatingWebhookConfiguration", "bind.trustpool.dev");
     let table = [
         (
@@ -149,27 +181,33 @@ fn the_first_field_that_differs_is_named() {
         (
             WEBHOOK,
             "/webhooks/0/clientConfig",
-            Some(json!({"url": "https://other.example.org/bind/required"})),
+            Some(json!({"url": "https://trustpool-gate.trustpool-system.svc/bind/required"})),
             "webhooks[0].clientConfig.service",
         ),
         (
             WEBHOOK,
-            "/webhooks/0/clientConfig",
-            Some(json!({"url": "https://gate.example.org/bind/audit"})),
-            "webhooks[0].clientConfig.service",
+            "/webhooks/0/clientConfig/url",
+            Some(json!("https://gate.example.org:9471/bind/required")),
+            "webhooks[0].clientConfig.url",
         ),
         (
             WEBHOOK,
-            "/webhooks/0/clientConfig",
-            Some(json!({"url": "http://gate.example.org/bind/required"})),
-            "webhooks[0].clientConfig.service",
+            "/webhooks/0/clientConfig/service/port",
+            Some(json!(8443)),
+            "webhooks[0].clientConfig.service.port",
+        ),
+        (
+            STARTUP,
+            "/spec/matchConstraints/objectSelector",
+            Some(json!({"matchLabels": {"a": "b"}})),
+            "spec.matchConstraints.objectSelector.matchLabels",
         ),
     ];
     for ((kind, name), pointer, value, path) in table {
         let expected = one(kind, name);
         let live = with(&expected, pointer, value);
         assert_eq!(
-            expected.difference(&live).as_deref(),
+            difference(&expected, &live).as_deref(),
             Some(path),
             "{pointer}"
         );
@@ -177,12 +215,9 @@ fn the_first_field_that_differs_is_named() {
 }
 
 #[test]
-fn what_the_api_server_adds_and_what_others_choose_makes_no_difference() {
+fn what_the_api_server_adds_makes_no_difference() {
     let policy = ("ValidatingAdmissionPolicy", "pods.trustpool.dev");
     let webhook = ("ValidatingWebhookConfiguration", "bind.trustpool.dev");
-    let startup = ("MutatingAdmissionPolicy", "startup-taint.trustpool.dev");
-    let selector = json!({"matchLabels": {"a": "b"}});
-    let url = json!({"url": "https://Gate.Example.Org:9471/bind/required", "caBundle": "bm9uZQ=="});
     let table = [
         (
             policy,
@@ -206,14 +241,12 @@ fn what_the_api_server_adds_and_what_others_choose_makes_no_difference() {
             "/webhooks/0/clientConfig/caBundle",
             json!("bm9uZQ=="),
         ),
-        (webhook, "/webhooks/0/clientConfig", url),
         (webhook, "/webhooks/0/objectSelector", json!({})),
-        (startup, "/spec/matchConstraints/objectSelector", selector),
     ];
     for ((kind, name), pointer, value) in table {
         let expected = one(kind, name);
         let live = with(&expected, pointer, Some(value));
-        assert_eq!(expected.difference(&live), None, "{pointer}");
+        assert_eq!(difference(&expected, &live), None, "{pointer}");
     }
 }
 
@@ -228,11 +261,11 @@ fn the_texts_follow_the_namespace() {
         }
     }
     let webhook = one("ValidatingWebhookConfiguration", "bind.trustpool.dev");
-    let elsewhere = expected(&Groups::default(), "123", &[]).unwrap();
+    let elsewhere = expected(&Choice::default(), "123").unwrap();
     let elsewhere = elsewhere.iter().find(|it| it.kind == webhook.kind).unwrap();
     let path = "webhooks[0].clientConfig.service.namespace";
     assert_eq!(
-        elsewhere.difference(&webhook.content).as_deref(),
+        difference(elsewhere, &webhook.content).as_deref(),
         Some(path)
     );
     let selector = "/webhooks/0/namespaceSelector/matchExpressions/3/values/1";
@@ -241,10 +274,12 @@ fn the_texts_follow_the_namespace() {
 
 #[test]
 fn groups_are_read_as_they_are_typed() {
-    let all: Groups = "extender,mutating,startup-taint,unmutated,validating,webhook"
+    let all: Groups = "extender,mutating,startup-taint,unmutated,validating,webhook,webhook-given"
         .parse()
         .unwrap();
     assert_eq!(all, Groups(Group::ALL.into()));
+    let own = groups(Group::WebhookGiven);
+    assert!(all.iter().eq(own.iter()), "the stricter of the two");
     assert_eq!("".parse::<Groups>().unwrap(), Groups(BTreeSet::new()));
     let error = "validating,routing".parse::<Groups>().unwrap_err();
     assert!(error.to_string().contains("`routing`"), "{error}");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use trustpool::policies::{Expected, Group, Groups, expected};
+use trustpool::policies::{Choice, Expected, Group, expected};
 
 use super::golden::setups;
 use super::render::{Document, NAMESPACE, rendered};
@@ -20,6 +20,19 @@ fn flag(documents: &[Document], name: &str) -> String {
     found.unwrap_or_default().to_owned()
 }
 
+/// What the controller is told of what was chosen.
+fn choice(documents: &[Document]) -> Choice {
+    let selector = flag(documents, "--startup-taint-selector");
+    let mut choice = Choice {
+        groups: flag(documents, "--expect-policies").parse().unwrap(),
+        ..Choice::default()
+    };
+    if !selector.is_empty() {
+        choice.selector = selector.parse().unwrap();
+    }
+    choice
+}
+
 fn is_watched(document: &Document) -> bool {
     let of = document.say("/apiVersion");
     of.starts_with("admissionregistration.k8s.io/")
@@ -28,9 +41,8 @@ fn is_watched(document: &Document) -> bool {
 #[tokio::test]
 async fn each_setup_expects_what_it_installs_and_no_more() {
     for (name, documents) in setups().await {
-        let groups: Groups = flag(&documents, "--expect-policies").parse().unwrap();
         let namespace = flag(&documents, "--namespace");
-        let expected = expected(&groups, &namespace, &[]).unwrap();
+        let expected = expected(&choice(&documents), &namespace).unwrap();
         let mut left: BTreeMap<(&str, &str), &Expected> = expected
             .iter()
             .map(|it| ((it.kind.as_str(), it.name.as_str()), it))
@@ -40,7 +52,7 @@ async fn each_setup_expects_what_it_installs_and_no_more() {
             let expected = left.remove(&key);
             let expected = expected.unwrap_or_else(|| panic!("{name}: {key:?} is not expected"));
             assert_eq!(
-                expected.difference(&document.object),
+                expected.difference(&document.object, &[]),
                 None,
                 "{name}: {key:?}"
             );
@@ -56,7 +68,11 @@ async fn each_setup_expects_what_it_installs_and_no_more() {
 #[tokio::test]
 async fn the_controller_may_read_what_it_may_have_to_expect_and_nothing_else_of_the_kind() {
     let all: Vec<&str> = Group::ALL.into_iter().map(Group::as_str).collect();
-    let all = expected(&all.join(",").parse().unwrap(), NAMESPACE, &[]).unwrap();
+    let choice = Choice {
+        groups: all.join(",").parse().unwrap(),
+        ..Choice::default()
+    };
+    let all = expected(&choice, NAMESPACE).unwrap();
     let plural = |kind: &str| match kind.strip_suffix('y') {
         Some(stem) => format!("{}ies", stem.to_lowercase()),
         None => format!("{}s", kind.to_lowercase()),

@@ -5,21 +5,18 @@ use std::time::Duration;
 use trustpool::app::check::{self, Check};
 use trustpool_harness::{Setup, Slot, World};
 
-use crate::support::labelled_namespace;
+use crate::roles::{all_used_and_no_more, granted, of_job};
 
-/// What the chart grants to whoever checks.
-const ROLE: [&str; 4] = [
-    "--verb=create",
-    "--resource=pods",
-    "--resource=pods/binding",
-    "--namespace=checked",
-];
+const USER: &str = "checker";
+
+/// The namespace that the chart's Job asks in.
+const CHECKED: &str = "trustpool-check";
 
 fn check(world: &World, timeout: Duration) -> Check {
-    let user = world.plane.user("checker", &[]).unwrap();
+    let user = world.plane.user(USER, &[]).unwrap();
     Check {
         kubeconfig: Some(user.kubeconfig().to_owned()),
-        namespace: "checked".to_owned(),
+        namespace: CHECKED.to_owned(),
         timeout,
     }
 }
@@ -28,27 +25,14 @@ fn check(world: &World, timeout: Duration) -> Check {
 async fn the_check_passes_while_refusals_work_and_says_what_does_not() {
     let _slot = Slot::take().await.unwrap();
     let mut world = Setup::default().start().await.unwrap();
-    labelled_namespace(&world, "checked", &["trustpool.dev/require=trusted"])
-        .await
-        .unwrap();
-    world
-        .plane
-        .kubectl(&[&["create", "role", "checker"], &ROLE[..]].concat())
-        .await
-        .unwrap();
-    let bind = [
-        "create",
-        "rolebinding",
-        "checker",
-        "--role=checker",
-        "--user=checker",
-        "--namespace=checked",
-    ];
-    world.plane.kubectl(&bind).await.unwrap();
+    let roles = of_job(&world, "check.yaml", USER).await.unwrap();
 
     check::run(check(&world, Duration::from_secs(30)))
         .await
         .unwrap();
+    let granted = granted(&roles, CHECKED).unwrap();
+    let log = world.plane.audit();
+    all_used_and_no_more(&log, USER, &granted).await.unwrap();
 
     let trustpool = world.trustpool.take().unwrap();
     trustpool.gate.stop().await.unwrap();

@@ -6,54 +6,25 @@ use std::time::Duration;
 use anyhow::ensure;
 use serde_json::{Value, json};
 use trustpool::app::cleanup::{self, Cleanup};
-use trustpool::controller::cleanup::Extent;
-use trustpool_harness::helm::{chart, helm_command};
+use trustpool::controller::cleanup::{Extent, Secrets};
 use trustpool_harness::install::{NAMESPACE, project};
-use trustpool_harness::{Setup, Slot, World};
+use trustpool_harness::{SOON, Setup, Slot, World, eventually};
+
+use crate::roles::{all_used_and_no_more, granted, of_job};
 
 const USER: &str = "cleaner";
 
+const PREFIX: &str = "trustpool.dev.node-restriction.kubernetes.io";
+
 const KEEP: Extent = Extent {
     every_label: false,
-    secrets: true,
+    secrets: Secrets::All,
 };
 
 const REMOVE: Extent = Extent {
     every_label: true,
-    secrets: true,
+    secrets: Secrets::All,
 };
-
-/// The user that the chart's Job is, with what the chart grants it and nothing else.
-async fn cleaner(world: &World) -> anyhow::Result<()> {
-    let mut command = helm_command().await?;
-    command.args(["template", "trustpool"]).arg(chart());
-    command.args([
-        "--namespace",
-        NAMESPACE,
-        "--show-only",
-        "templates/cleanup.yaml",
-    ]);
-    let output = command.output().await?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let documents: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8(output.stdout)?)?;
-    for mut document in documents {
-        let kind = document["kind"].as_str().unwrap_or_default().to_owned();
-        if kind.ends_with("Binding") {
-            document["subjects"] =
-                json!([{"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}]);
-        }
-        if kind.contains("Role") {
-            let file = world.plane.directory().join("cleaner.json");
-            std::fs::write(&file, document.to_string())?;
-            world.plane.apply(&file).await?;
-        }
-    }
-    Ok(())
-}
 
 async fn clean(world: &World, extent: Extent) -> anyhow::Result<()> {
     let user = world.plane.user(USER, &[])?;
@@ -95,6 +66,47 @@ async fn left(world: &World, node: &str) -> anyhow::Result<BTreeSet<String>> {
     Ok(all.filter(|it| it.contains("trustpool.dev")).collect())
 }
 
+/// A pod that asks for nothing and requires a node with the label `key`, by affinity.
+fn affine(name: &str, key: &str) -> Value {
+    let expression = json!({"key": format!("{PREFIX}/{key}"), "operator": "Exists"});
+    let terms = json!([{"matchExpressions": [expression]}]);
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "containers": [{"name": "main", "image": "none"}],
+            "affinity": {"nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms},
+            }},
+        },
+    })
+}
+
+/// Creates a pod and waits until it is bound.
+async fn lands(world: &World, pod: Value, node: &str) -> anyhow::Result<()> {
+    let name = pod["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let file = world.plane.directory().join("pod.json");
+    std::fs::write(&file, pod.to_string())?;
+    world.plane.apply(&file).await?;
+    eventually(SOON, "the pod is bound", async || {
+        let bound = world.bound_to(&name).await?;
+        ensure!(bound.as_deref() == Some(node), "{bound:?}");
+        Ok(())
+    })
+    .await
+}
+
+fn labels(names: &[&str]) -> BTreeSet<String> {
+    names
+        .iter()
+        .map(|name| format!("{PREFIX}/{name}"))
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_is_labels_that_pods_need_and_then_nothing() {
     let _slot = Slot::take().await.unwrap();
@@ -104,7 +116,7 @@ async fn what_is_left_is_labels_that_pods_need_and_then_nothing() {
         world.labelled(node, Some(verdict)).await.unwrap();
     }
     world.asking_pod("needs").await.unwrap();
-    trustpool_harness::eventually(trustpool_harness::SOON, "the pod is bound", async || {
+    eventually(SOON, "the pod is bound", async || {
         ensure!(
             world.bound_to("needs").await?.as_deref() == Some("good"),
             "not yet"
@@ -119,7 +131,7 @@ async fn what_is_left_is_labels_that_pods_need_and_then_nothing() {
     .unwrap();
     let trustpool = world.trustpool.take().unwrap();
     trustpool.controller.stop().await.unwrap();
-    cleaner(&world).await.unwrap();
+    let roles = of_job(&world, "cleanup.yaml", USER).await.unwrap();
 
     // What is still deployed would put everything back.
     let deployment = project("manifests/run-controller.yaml");
@@ -138,17 +150,52 @@ async fn what_is_left_is_labels_that_pods_need_and_then_nothing() {
     world.plane.kubectl(&delete).await.unwrap();
 
     clean(&world, KEEP).await.unwrap();
-    let labels =
-        ["pool", "trust"].map(|it| format!("trustpool.dev.node-restriction.kubernetes.io/{it}"));
-    assert_eq!(left(&world, "good").await.unwrap(), BTreeSet::from(labels));
+    assert_eq!(left(&world, "good").await.unwrap(), labels(&["trust"]));
     assert_eq!(left(&world, "bad").await.unwrap(), BTreeSet::new());
-    let secrets = ["get", "secrets", "--output=name", "--namespace", NAMESPACE];
-    let secrets = world.plane.kubectl(&secrets).await.unwrap();
-    assert!(
-        !secrets.contains("trustpool-ca") && !secrets.contains("trustpool-gate-tls"),
-        "{secrets}"
-    );
+    let ours = [
+        "get",
+        "secrets,configmaps,leases",
+        "--output=name",
+        "--namespace",
+        NAMESPACE,
+    ];
+    let ours = world.plane.kubectl(&ours).await.unwrap();
+    assert!(!ours.contains("trustpool-"), "{ours}");
+    let granted = granted(&roles, "trustpool-cleanup").unwrap();
+    let log = world.plane.audit();
+    all_used_and_no_more(&log, USER, &granted).await.unwrap();
 
     clean(&world, REMOVE).await.unwrap();
     assert_eq!(left(&world, "good").await.unwrap(), BTreeSet::new());
+}
+
+/// Which label a pod requires by affinity alone: no policy puts a selector into a pod that does not ask.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_stays_where_a_pod_requires_it_by_affinity() {
+    let _slot = Slot::take().await.unwrap();
+    let mut world = Setup::default().scheduler().start().await.unwrap();
+    world.node("trust", "trusted").await.unwrap();
+    world.labelled("trust", Some("trusted")).await.unwrap();
+    lands(&world, affine("of-trust", "trust"), "trust")
+        .await
+        .unwrap();
+    world.plane.kubectl(&["cordon", "trust"]).await.unwrap();
+    for node in ["pool", "none"] {
+        world.node(node, "trusted").await.unwrap();
+        world.labelled(node, Some("trusted")).await.unwrap();
+        if node == "pool" {
+            lands(&world, affine("of-pool", "pool"), node)
+                .await
+                .unwrap();
+        }
+    }
+    let trustpool = world.trustpool.take().unwrap();
+    trustpool.controller.stop().await.unwrap();
+    of_job(&world, "cleanup.yaml", USER).await.unwrap();
+
+    clean(&world, KEEP).await.unwrap();
+
+    assert_eq!(left(&world, "trust").await.unwrap(), labels(&["trust"]));
+    assert_eq!(left(&world, "pool").await.unwrap(), labels(&["pool"]));
+    assert_eq!(left(&world, "none").await.unwrap(), BTreeSet::new());
 }

@@ -108,6 +108,8 @@ mod process;
 #[cfg(test)]
 mod record_order;
 #[cfg(test)]
+mod roles;
+#[cfg(test)]
 mod rolling;
 #[cfg(test)]
 mod scheduling;

@@ -1,19 +1,16 @@
 //! The process: how it ends, and what it may do.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use jiff::SignedDuration;
-use serde::Deserialize;
 use serde_json::json;
-use trustpool_harness::install::{GATE, NAMESPACE, USER};
-use trustpool_harness::{
-    AuditLog, NodeBuilder, SOON, Setup, Signal, Slot, Trustpool, World, eventually,
-};
+use trustpool_harness::install::{GATE, NAMESPACE, USER, project};
+use trustpool_harness::{NodeBuilder, SOON, Setup, Signal, Slot, Trustpool, World, eventually};
 
+use crate::roles::{all_used_and_no_more, granted};
 use crate::support::{
     INTERVAL, MIN_INTERVAL, attested_again, bind, passing, trusted_nodes, writes,
 };
@@ -52,72 +49,6 @@ async fn start(world: &mut World) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One document of `manifests/rbac.yaml`.
-#[derive(Deserialize)]
-struct Manifest {
-    kind: String,
-    metadata: Metadata,
-    #[serde(default)]
-    rules: Vec<Rule>,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    name: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Rule {
-    api_groups: Vec<String>,
-    resources: Vec<String>,
-    verbs: Vec<String>,
-}
-
-/// Verbs that nobody sends. The policies ask for the first (`policy_nodes` shows what happens without); the API
-/// server asks for the other when it creates what is applied.
-const UNSENT: [&str; 2] = ["trustpool.dev/nodetrusts mark", "/configmaps create"];
-
-/// `group/resource verb` of everything that the roles called `name` grant.
-fn granted(name: &str) -> anyhow::Result<BTreeSet<String>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/rbac.yaml");
-    let manifests: Vec<Manifest> = serde_saphyr::from_multiple(&std::fs::read_to_string(path)?)?;
-    let mut granted = BTreeSet::new();
-    for rule in manifests
-        .iter()
-        .filter(|it| it.kind.ends_with("Role") && it.metadata.name == name)
-        .flat_map(|it| &it.rules)
-    {
-        for group in &rule.api_groups {
-            for resource in &rule.resources {
-                let verbs = rule.verbs.iter();
-                let all = verbs.map(|verb| format!("{group}/{resource} {verb}"));
-                granted.extend(all.filter(|verb| !UNSENT.contains(&verb.as_str())));
-            }
-        }
-    }
-    Ok(granted)
-}
-
-/// `group/resource verb` of everything that `user` asked for, all of it allowed.
-fn used(log: &AuditLog, user: &str) -> anyhow::Result<BTreeSet<String>> {
-    let mut used = BTreeSet::new();
-    for event in log.events()? {
-        if event.user.username != user {
-            continue;
-        }
-        let of = &event.object_ref;
-        let sub = match of.subresource.as_str() {
-            "" => String::new(),
-            sub => format!("/{sub}"),
-        };
-        let request = format!("{}/{}{sub} {}", of.api_group, of.resource, event.verb);
-        ensure!(event.response_status.code != 403, "{request} was refused");
-        used.insert(request);
-    }
-    Ok(used)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_granted_verb_is_used_and_nothing_is_refused() {
     let _slot = Slot::take().await.unwrap();
@@ -141,20 +72,11 @@ async fn every_granted_verb_is_used_and_nothing_is_refused() {
     a_pod_is_bound(&world).await.unwrap();
     a_certificate_is_made_anew(&world).await.unwrap();
 
+    let roles = std::fs::read_to_string(project("manifests/rbac.yaml")).unwrap();
     let log = world.plane.audit();
     for user in [USER, GATE] {
-        let granted = granted(user).unwrap();
-        eventually(SOON, "every verb to be used", async || {
-            let used = used(&log, user)?;
-            let unused: Vec<_> = granted.difference(&used).collect();
-            ensure!(unused.is_empty(), "unused by {user}: {unused:?}");
-            Ok(())
-        })
-        .await
-        .unwrap();
-        let used = used(&log, user).unwrap();
-        let strange: Vec<&String> = used.difference(&granted).collect();
-        assert!(strange.is_empty(), "not granted to {user}: {strange:?}");
+        let granted = granted(&roles, user).unwrap();
+        all_used_and_no_more(&log, user, &granted).await.unwrap();
     }
 }
 

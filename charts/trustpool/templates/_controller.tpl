@@ -24,7 +24,8 @@ affinity:
 {{- /* Which policies the chart installs, by the names that the controller has for them. */}}
 {{- define "trustpool.expectedPolicies" }}
 {{- $mutating := eq (include "trustpool.mutating" .) "true" }}
-{{- $groups := list (ternary "mutating" "unmutated" $mutating) "validating" "webhook" }}
+{{- $groups := list (ternary "mutating" "unmutated" $mutating) "validating" }}
+{{- $groups = append $groups (ternary "webhook" "webhook-given" (eq .Values.certificates.source "own")) }}
 {{- if .Values.extender.enabled }}{{ $groups = append $groups "extender" }}{{ end }}
 {{- if .Values.startupTaint.enabled }}{{ $groups = append $groups "startup-taint" }}{{ end }}
 {{- join "," $groups }}

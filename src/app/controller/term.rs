@@ -65,24 +65,32 @@ impl Parts {
         let (events, notices) = Events::channel(self.metrics.clone());
         let told = events::run(self.client.clone(), notices);
         tasks.spawn("events", endless(told));
-        self.keep_certificates(tasks);
-        self.guard_policies(tasks, &events);
+        let (bundles, known) = watch::channel(Vec::new());
+        self.keep_certificates(tasks, bundles);
+        self.guard_policies(tasks, &events, known);
         let progress = self.attest(tasks, &events, epoch);
         self.mark(tasks);
         self.report(tasks, &events, progress);
         self.tell_pods(tasks, events);
     }
 
-    fn keep_certificates(&self, tasks: &mut Supervisor) {
+    fn keep_certificates(&self, tasks: &mut Supervisor, bundles: watch::Sender<Vec<String>>) {
         let (client, names) = (self.client.clone(), self.names.clone());
-        let certificates = Certificates::new(client, &self.namespace, names, self.clock.clone());
+        let clock = self.clock.clone();
+        let certificates = Certificates::new(client, &self.namespace, names, clock, bundles);
         tasks.spawn("certificates", endless(certificates.run()));
     }
 
-    fn guard_policies(&self, tasks: &mut Supervisor, events: &Events) {
+    fn guard_policies(
+        &self,
+        tasks: &mut Supervisor,
+        events: &Events,
+        bundles: watch::Receiver<Vec<String>>,
+    ) {
         let policies = Policies {
             client: self.client.clone(),
             expected: Arc::clone(&self.policies),
+            bundles,
             events: events.clone(),
             metrics: self.metrics.clone(),
         };

@@ -1,6 +1,9 @@
 //! The task against an API server in memory: what it writes, and what it leaves alone.
 
 mod server;
+mod told;
+
+use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Secret;
@@ -21,6 +24,7 @@ const PUBLISH: [&str; 1] = ["PATCH bind.trustpool.dev"];
 
 /// The task and what it writes to.
 struct Run {
+    bundles: watch::Sender<Vec<String>>,
     clock: Clock,
     server: Server,
     tasks: JoinSet<()>,
@@ -30,6 +34,7 @@ impl Run {
     /// Starts the task. Log lines of this thread go where they went.
     fn new(server: Server) -> Self {
         let mut run = Self {
+            bundles: watch::Sender::default(),
             clock: Clock::system(),
             server,
             tasks: JoinSet::new(),
@@ -41,7 +46,8 @@ impl Run {
     fn begin(&mut self) {
         let names = Names::new(["trustpool-gate.trustpool-system.svc"]).unwrap();
         let client = self.server.client();
-        let task = Certificates::new(client, "trustpool-system", names, self.clock.clone());
+        let (clock, bundles) = (self.clock.clone(), self.bundles.clone());
+        let task = Certificates::new(client, "trustpool-system", names, clock, bundles);
         self.tasks.spawn(task.run().with_current_subscriber());
     }
 
@@ -73,6 +79,15 @@ impl Run {
             Bundle::read(&bundle.0)
         };
         webhooks.iter().map(bundle).collect()
+    }
+
+    /// What each bundle may be, as it is told; and what they are.
+    fn told_and_there(&self) -> (Vec<String>, BTreeSet<String>) {
+        let configuration = self.server.get(keys::BIND_WEBHOOK).unwrap();
+        let webhooks = configuration["webhooks"].as_array().unwrap();
+        let bundle = |it: &Value| it["clientConfig"]["caBundle"].as_str().map(str::to_owned);
+        let there = webhooks.iter().filter_map(bundle).collect();
+        (self.bundles.borrow().clone(), there)
     }
 
     /// Says that what the gate shows is taken by all who ask it.

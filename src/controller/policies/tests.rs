@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::policies::{Groups, expected};
+use crate::api::keys;
+use crate::policies::{Choice, Group, expected};
 
 /// An API server with one policy: it answers with this, or a code.
 #[derive(Clone)]
@@ -47,16 +48,24 @@ struct Watched {
     registry: Registry,
 }
 
-fn watched() -> Watched {
+/// A controller that looks at the one object of `groups` whose kind ends so.
+fn watched_of(groups: &str, kind: &str, bundles: &[&str]) -> Watched {
     let mut registry = Registry::with_prefix("trustpool");
     let metrics = Metrics::register(&mut registry);
     let (events, notices) = Events::channel(metrics.clone());
-    let all = expected(&"startup-taint".parse::<Groups>().unwrap(), "trust", &[]).unwrap();
-    let binding = all.into_iter().filter(|it| it.kind.ends_with("Binding"));
+    let choice = Choice {
+        groups: groups.parse().unwrap(),
+        ..Choice::default()
+    };
+    let all = expected(&choice, "trustpool-system").unwrap();
     let server = Server(Arc::new(Mutex::new(Err(404))));
     let policies = Policies {
         client: server.client(),
-        expected: binding.collect(),
+        expected: all
+            .into_iter()
+            .filter(|it| it.kind.ends_with(kind))
+            .collect(),
+        bundles: watch::channel(bundles.iter().map(|&it| it.to_owned()).collect()).1,
         events,
         metrics,
     };
@@ -66,6 +75,10 @@ fn watched() -> Watched {
         notices,
         registry,
     }
+}
+
+fn watched() -> Watched {
+    watched_of("startup-taint", "Binding", &[])
 }
 
 fn binding(policy: &str) -> Value {
@@ -78,7 +91,7 @@ fn shown(registry: &Registry) -> Vec<String> {
     encode(&mut text, registry).unwrap();
     let lines = text
         .lines()
-        .filter(|line| line.starts_with("trustpool_policy"));
+        .filter(|line| line.starts_with("trustpool_policy{"));
     lines.map(str::to_owned).collect()
 }
 
@@ -131,4 +144,80 @@ async fn the_first_field_that_differs_is_told() {
         Some("MutatingAdmissionPolicyBinding")
     );
     assert_eq!(policy.name.as_deref(), Some("startup-taint.trustpool.dev"));
+}
+
+/// The binding as it should be, so often changed.
+fn version(uid: &str, generation: i64) -> Result<Value, u16> {
+    let mut binding = binding("startup-taint.trustpool.dev");
+    binding["metadata"]["uid"] = json!(uid);
+    binding["metadata"]["generation"] = json!(generation);
+    Ok(binding)
+}
+
+#[tokio::test]
+async fn what_was_altered_and_put_right_between_two_looks_is_told() {
+    let mut watched = watched();
+    let mut altered = version("a", 6).unwrap();
+    altered["spec"]["policyName"] = json!("other");
+    let table = [
+        (version("a", 3), None),
+        (version("a", 3), None),
+        // One change that leaves it as it should be is none there and back.
+        (version("a", 4), None),
+        (version("a", 6), Some("restored")),
+        (Err(500), None),
+        (version("a", 8), Some("restored")),
+        (version("b", 1), Some("restored")),
+        // That something is wrong, and right again, was told as it was.
+        (Ok(altered), Some("altered")),
+        (version("b", 9), Some("in_force")),
+        (Err(404), Some("missing")),
+        (version("c", 1), Some("in_force")),
+    ];
+    let mut told = Told::default();
+    for (step, (answer, notice)) in table.into_iter().enumerate() {
+        *watched.server.0.lock().unwrap() = answer;
+        watched.policies.look(&mut told).await;
+        let found = watched.notices.try_recv().ok().map(|notice| match notice {
+            Notice::Policy { state, .. } => state.as_str(),
+            Notice::Restored { .. } => "restored",
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found, notice, "step {step}");
+    }
+    assert_eq!(watched.policies.metrics.policies_restored.get(), 3);
+}
+
+#[tokio::test]
+async fn a_foreign_bundle_and_the_annotation_that_would_hide_it_are_told() {
+    let webhook = include_str!("../../../manifests/webhook.yaml");
+    let mut webhook: Value = serde_saphyr::from_str(webhook).unwrap();
+    for entry in webhook["webhooks"].as_array_mut().unwrap() {
+        entry["clientConfig"]["caBundle"] = json!("b3Vycw==");
+    }
+    let mut foreign = webhook.clone();
+    foreign["webhooks"][3]["clientConfig"]["caBundle"] = json!("Zm9yZWlnbg==");
+    let mut hidden = foreign.clone();
+    hidden["metadata"]["annotations"] = json!({keys::CA_BUNDLE: keys::CA_BUNDLE_GIVEN});
+    let annotation = format!("metadata.annotations[{}]", keys::CA_BUNDLE);
+    for (live, group, expected) in [
+        (&webhook, Group::Webhook, None),
+        (
+            &foreign,
+            Group::Webhook,
+            Some("webhooks[3].clientConfig.caBundle"),
+        ),
+        (&hidden, Group::Webhook, Some(&*annotation)),
+        (&hidden, Group::WebhookGiven, None),
+    ] {
+        let mut watched = watched_of(group.as_str(), "Configuration", &["b3Vycw=="]);
+        *watched.server.0.lock().unwrap() = Ok(live.clone());
+        watched.policies.look(&mut Told::default()).await;
+        let found = watched.notices.try_recv().ok().map(|notice| match notice {
+            Notice::Policy { state, .. } => state,
+            other => panic!("{other:?}"),
+        });
+        let expected = expected.map(|path| State::Altered(path.to_owned()));
+        assert_eq!(found, expected, "{group:?}");
+    }
 }

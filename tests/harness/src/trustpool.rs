@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use trustpool::app::{Config, ControllerConfig, ExtenderTls, GateConfig};
 use trustpool::clock::Clock;
+use trustpool::policies::Choice;
 use trustpool::server::tls::files::{ClientFile, Files};
 
 use crate::install::{NAMESPACE, Users};
@@ -76,7 +77,7 @@ impl Addresses {
     pub fn controller_flags(&self) -> [String; 2] {
         [
             format!("--admin-listen={}", self.controller_admin),
-            format!("--bind-names={}", self.bind.ip()),
+            format!("--bind-url=https://{}", self.bind),
         ]
     }
 
@@ -199,8 +200,12 @@ impl Role {
         home: &Home,
         directory: &Path,
     ) -> anyhow::Result<Self> {
+        let policies = Choice {
+            url: Some(format!("https://{}", at.bind).parse()?),
+            ..Choice::default()
+        };
         let controller = ControllerConfig {
-            bind_names: vec![at.bind.ip().to_string()],
+            policies,
             ..ControllerConfig::default()
         };
         let config = Config {

@@ -113,7 +113,7 @@ impl Cluster {
                 "--kubeconfig={}",
                 self.world.users.both.kubeconfig().display()
             ))
-            .arg(format!("--bind-names={}", at.bind.ip()))
+            .arg(format!("--bind-url=https://{}", at.bind))
             .args(at.gate_flags());
         program.start(self.world.plane.directory())
     }

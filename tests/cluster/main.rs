@@ -76,6 +76,8 @@ mod metrics_access;
 #[cfg(test)]
 mod objects;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod pods;
 #[cfg(test)]
 mod policy;

@@ -8,6 +8,7 @@
 //!  extender.key                                     in the Secret (tls.key)
 //!  scheduler.crt   what kube-scheduler shows        on every machine (certFile)
 //!  scheduler.key                                    on every machine (keyFile)
+//!  .lock           says who writes                  nowhere else
 //! ```
 //!
 //! kube-scheduler reads its CA once. So a CA is replaced in three steps, and between two of them somebody has to act
@@ -21,12 +22,14 @@
 //! ```
 
 mod folder;
+mod lock;
 mod plan;
 mod print;
 mod show;
 mod take;
 
 pub use folder::{Error, Folder, State};
+pub use lock::Lock;
 pub use plan::{Blocked, Step, Why, Wish, plan};
 pub use print::{Extender, scheduler, secret};
 pub use show::{Finding, Report, report};

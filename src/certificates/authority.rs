@@ -71,10 +71,32 @@ impl Authority {
     ///
     /// The same, also of the end of its life.
     pub fn named(name: &str, life: SignedDuration, now: Timestamp) -> Result<Self, Error> {
+        Self::certified(make_key()?, name, life, now)
+    }
+
+    /// The same, of a private key that there is.
+    ///
+    /// # Errors
+    ///
+    /// The same, but for the randomness; or the key cannot be read.
+    pub fn of_key(
+        key: &[u8],
+        name: &str,
+        life: SignedDuration,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        Self::certified(read_key(key)?, name, life, now)
+    }
+
+    fn certified(
+        key: KeyPair,
+        name: &str,
+        life: SignedDuration,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
         let mut params = parameters(name, now, after(now, life))?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = make_key()?;
         let certificate = params.self_signed(&key).map_err(Error::Make)?;
         Ok(Self {
             certificate: Certificate::read(certificate.into())?,
@@ -93,9 +115,7 @@ impl Authority {
         if !certificate.is_authority() {
             return Err(Error::Authority);
         }
-        let key = std::str::from_utf8(key).map_err(|_| Error::Key)?;
-        let key = KeyPair::from_pem(key).map_err(|_| Error::Key)?;
-        let issuer = Issuer::from_ca_cert_der(certificate.der(), key);
+        let issuer = Issuer::from_ca_cert_der(certificate.der(), read_key(key)?);
         Ok(Self {
             issuer: issuer.map_err(|_| Error::Certificate)?,
             certificate,
@@ -170,6 +190,11 @@ impl fmt::Debug for Authority {
 
 fn make_key() -> Result<KeyPair, Error> {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(Error::Make)
+}
+
+fn read_key(pem: &[u8]) -> Result<KeyPair, Error> {
+    let pem = std::str::from_utf8(pem).map_err(|_| Error::Key)?;
+    KeyPair::from_pem(pem).map_err(|_| Error::Key)
 }
 
 /// A certificate called `name`, made `now`, that counts until `end`; otherwise to be filled in.

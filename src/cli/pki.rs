@@ -39,7 +39,7 @@ enum Command {
 /// Make a CA, a certificate for the extender and one for kube-scheduler.
 ///
 /// The names of the extender are 127.0.0.1, localhost, trustpool-extender, the loopback address of IPv6, and what
-/// --names adds. Nothing is overwritten.
+/// --names adds. Nothing is overwritten. Where it was cut short, say it again: it goes on, or names what does.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   trustpool pki init --dir trustpool-pki --names extender.example.org,10.0.0.9")]
@@ -228,6 +228,9 @@ impl Renew {
             done: self.done,
             wait: self.wait,
         };
+        // Where there is nothing to renew, nothing is left behind either.
+        folder.read()?;
+        let _lock = folder.lock()?;
         let (state, now) = (folder.read()?, clock.wall());
         let step = pki::plan(&state, wish, now)?;
         let subjects = self.made.subjects()?.kept(&state);

@@ -14,11 +14,17 @@ use crate::certificates::{self, Authority, Bundle, Certificate, Held, Pair, Pem}
 const PUBLIC: u32 = 0o644;
 
 /// Keys are for their owner alone.
-const SECRET: u32 = 0o600;
+pub(super) const SECRET: u32 = 0o600;
 
 /// Why the folder cannot be used.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// Another process writes into the folder.
+    #[error("another `trustpool pki` writes into `{}`: try again when it has ended", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Files would be lost.
     #[error(
         "`{}` is there already, and it is not overwritten: give another folder, or see `trustpool pki renew`",
@@ -124,7 +130,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// It cannot be made, or one of the files is in it.
+    /// It cannot be made.
     pub(super) fn prepare(&self) -> Result<(), Error> {
         let made = DirBuilder::new()
             .recursive(true)
@@ -133,11 +139,23 @@ impl Folder {
         made.map_err(|source| Error::Write {
             path: self.0.clone(),
             source,
-        })?;
-        let mut paths = Self::ALL.iter().map(|name| self.file(name));
-        match paths.find(|path| path.exists()) {
-            Some(path) => Err(Error::Exists { path }),
-            None => Ok(()),
+        })
+    }
+
+    /// The key of a CA that was begun and has no certificate yet: the first file that is written is there, and no
+    /// other.
+    ///
+    /// # Errors
+    ///
+    /// Another file is there, or this one cannot be read.
+    pub(super) fn begun(&self) -> Result<Option<Vec<u8>>, Error> {
+        let is_there = |name: &&str| self.file(name).exists();
+        let there: Vec<&str> = Self::ALL.into_iter().filter(is_there).collect();
+        match *there {
+            [] | [Self::KEY] => self.load(Self::KEY),
+            [name, ..] => Err(Error::Exists {
+                path: self.file(name),
+            }),
         }
     }
 

@@ -58,11 +58,12 @@ impl Subjects {
     }
 }
 
-/// Makes a CA and both certificates in a folder that has none of them.
+/// Makes a CA and both certificates in a folder that has none of them, or goes on where that was cut short before
+/// the CA was whole: nobody has a certificate of it yet, and its key is kept.
 ///
 /// # Errors
 ///
-/// One of the files is there, or something cannot be made or written.
+/// One of the files is there, another process writes into the folder, or something cannot be made or written.
 pub fn init(
     folder: &Folder,
     subjects: &Subjects,
@@ -70,7 +71,11 @@ pub fn init(
     now: Timestamp,
 ) -> Result<(), Error> {
     folder.prepare()?;
-    let authority = make(lives, now)?;
+    let _lock = folder.lock()?;
+    let authority = match folder.begun()? {
+        Some(key) => make_of(&key, folder, lives, now)?,
+        None => make(lives, now)?,
+    };
     let Pem { certificate, key } = authority.to_pem();
     folder.write(Folder::KEY, &key)?;
     folder.write(Folder::BUNDLE, &certificate)?;
@@ -123,8 +128,20 @@ fn key_of<'a>(
 }
 
 fn make(lives: Lives, now: Timestamp) -> Result<Authority, Error> {
-    let name = format!("trustpool extender CA {}", floor(now));
-    Ok(Authority::named(&name, lives.authority, now)?)
+    Ok(Authority::named(&name(now), lives.authority, now)?)
+}
+
+/// The same, of a key that there is.
+fn make_of(key: &[u8], folder: &Folder, lives: Lives, now: Timestamp) -> Result<Authority, Error> {
+    let made = Authority::of_key(key, &name(now), lives.authority, now);
+    made.map_err(|source| Error::Use {
+        path: folder.file(Folder::KEY),
+        source,
+    })
+}
+
+fn name(now: Timestamp) -> String {
+    format!("trustpool extender CA {}", floor(now))
 }
 
 fn issue(

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod alerts;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod kept;

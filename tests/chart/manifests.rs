@@ -1,5 +1,8 @@
 //! `manifests/`: the default setup as plain files, for those without Helm.
 
+use std::process::Command;
+
+use serde_json::Value;
 use trustpool_harness::install::project;
 
 use super::kept::kept;
@@ -100,6 +103,36 @@ async fn the_manifests_are_the_chart() {
         let text = of_templates(&documents, templates);
         kept(&project("manifests/optional").join(file), &text);
     }
+}
+
+/// The file for kube-scheduler is what the command prints, for the machines of kubeadm.
+#[test]
+fn the_file_for_kube_scheduler_is_what_is_printed() {
+    let mut trustpool = Command::new(env!("CARGO_BIN_EXE_trustpool"));
+    let printed = trustpool.args(["pki", "scheduler"]).env_clear().output();
+    let text = String::from_utf8(printed.unwrap().stdout).unwrap();
+    kept(&project("manifests/optional/scheduler.yaml"), &text);
+}
+
+/// Its ports, its account and its Lease are its own.
+#[test]
+fn a_second_kube_scheduler_asks_as_the_first_one_does() {
+    let read = |file: &str| {
+        let path = project("manifests/optional").join(file);
+        let text = std::fs::read_to_string(path).unwrap();
+        serde_saphyr::from_multiple::<Value>(&text).unwrap()
+    };
+    let second = read("second-scheduler.yaml");
+    let is_map = |it: &&Value| it["kind"] == "ConfigMap";
+    let file = &second.iter().find(is_map).unwrap()["data"]["scheduler.yaml"];
+    let mut second: Value = serde_saphyr::from_str(file.as_str().unwrap()).unwrap();
+    let mut first = read("scheduler.yaml").remove(0);
+    for own in ["clientConnection", "leaderElection", "profiles"] {
+        for configuration in [&mut first, &mut second] {
+            configuration.as_object_mut().unwrap().remove(own);
+        }
+    }
+    assert_eq!(second, first);
 }
 
 #[tokio::test]

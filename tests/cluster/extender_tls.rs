@@ -92,17 +92,21 @@ impl Secured {
         pki(&["renew", flag, "--dir", dir])
     }
 
-    /// What the gate counted of requests by names.
     async fn asked(&self) -> anyhow::Result<f64> {
-        let metrics = self.gate.metrics().await?;
-        let line = metrics
-            .lines()
-            .find(|it| it.starts_with("trustpool_filter_duration_seconds_count{mode=\"names\"}"));
-        Ok(line
-            .and_then(|it| it.rsplit(' ').next())
-            .unwrap_or("0")
-            .parse()?)
+        asked(&self.gate).await
     }
+}
+
+/// What a gate counted of requests by names.
+pub async fn asked(gate: &Role) -> anyhow::Result<f64> {
+    let metrics = gate.metrics().await?;
+    let line = metrics
+        .lines()
+        .find(|it| it.starts_with("trustpool_filter_duration_seconds_count{mode=\"names\"}"));
+    Ok(line
+        .and_then(|it| it.rsplit(' ').next())
+        .unwrap_or("0")
+        .parse()?)
 }
 
 /// A gate that speaks mutual TLS with what is in `folder`.

@@ -120,6 +120,8 @@ mod secl;
 #[cfg(test)]
 mod secl_writes;
 #[cfg(test)]
+mod second_scheduler;
+#[cfg(test)]
 mod startup_taint;
 #[cfg(test)]
 mod support;

@@ -188,13 +188,11 @@ fn secl_16_the_scheduler_is_never_told_to_trust_whoever_answers() {
     let configuration: Value = serde_saphyr::from_str(&text).unwrap();
     for extender in configuration["extenders"].as_array().unwrap() {
         let url = extender["urlPrefix"].as_str().unwrap();
-        let by_tls = url.starts_with("https") || extender["enableHTTPS"] == json!(true);
-        let authority = extender.pointer("/tlsConfig/caFile");
-        // Without a CA kube-scheduler verifies nothing, silently. Without TLS it asks its own machine alone.
-        assert!(
-            authority.is_some() || (!by_tls && url.starts_with("http://127.0.0.1:")),
-            "{extender}"
-        );
+        assert!(url.starts_with("https://"), "{extender}");
+        // Without a CA kube-scheduler verifies nothing, silently.
+        for file in ["caFile", "certFile", "keyFile"] {
+            assert!(extender["tlsConfig"][file].is_string(), "{extender}");
+        }
         assert_eq!(
             extender["ignorable"],
             json!(false),

@@ -1,14 +1,30 @@
 //! `trustpool pki` as it is typed: from nothing to a replaced CA, by what it says itself.
 
+use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-fn pki(arguments: &[&str], folder: &Path) -> Output {
+/// The files that `init` makes, in its order.
+const MADE: [&str; 6] = [
+    "ca.key",
+    "ca.crt",
+    "extender.key",
+    "extender.crt",
+    "scheduler.key",
+    "scheduler.crt",
+];
+
+fn command(arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trustpool"));
     command.arg("pki").args(arguments).arg("--dir").arg(folder);
-    command.env_clear().output().unwrap()
+    command.env_clear();
+    command
+}
+
+fn pki(arguments: &[&str], folder: &Path) -> Output {
+    command(arguments, folder).output().unwrap()
 }
 
 fn says(arguments: &[&str], folder: &Path) -> String {
@@ -82,7 +98,7 @@ fn the_key_of_the_ca_is_in_nothing_that_is_printed() {
     let directory = TempDir::new().unwrap();
     let folder = &directory.path().join("pki");
     let mut printed = says(&["init"], folder);
-    let key = std::fs::read_to_string(folder.join("ca.key")).unwrap();
+    let key = fs::read_to_string(folder.join("ca.key")).unwrap();
     for command in ["secret", "show", "scheduler"] {
         printed += &says(&[command], folder);
     }
@@ -93,4 +109,96 @@ fn the_key_of_the_ca_is_in_nothing_that_is_printed() {
     assert!(!printed.contains(secret), "as PEM");
     assert!(!printed.contains(encoded.trim_matches('"')), "as base64");
     assert!(printed.contains("trustpool-extender-tls"));
+}
+
+/// As when the machine goes down between two writes.
+#[test]
+fn wherever_init_was_cut_short_something_finishes_it() {
+    for written in 1..MADE.len() {
+        let directory = TempDir::new().unwrap();
+        let folder = &directory.path().join("pki");
+        says(&["init"], folder);
+        for name in &MADE[written..] {
+            fs::remove_file(folder.join(name)).unwrap();
+        }
+        let key = fs::read(folder.join("ca.key")).unwrap();
+
+        if written == 1 {
+            says(&["init"], folder);
+        } else {
+            let refused = fails(&["init"], folder);
+            assert!(refused.contains("see `trustpool pki renew`"), "{refused}");
+            says(&["renew"], folder);
+        }
+
+        says(&["show"], folder);
+        assert_eq!(fs::read(folder.join("ca.key")).unwrap(), key, "{written}");
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_neither_used_nor_overwritten() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("ca.key"), "no key").unwrap();
+
+    let refused = fails(&["init"], directory.path());
+
+    assert!(refused.contains("ca.key` cannot be used"), "{refused}");
+    let found = fs::read_to_string(directory.path().join("ca.key")).unwrap();
+    assert_eq!(found, "no key");
+}
+
+#[test]
+fn while_one_writes_into_a_folder_another_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let folder = &directory.path().join("pki");
+    says(&["init"], folder);
+    let before = fs::read(folder.join("extender.crt")).unwrap();
+    let lock = File::open(folder.join(".lock")).unwrap();
+    lock.lock().unwrap();
+
+    for command in ["init", "renew"] {
+        let refused = fails(&[command], folder);
+        assert!(refused.contains("another `trustpool pki`"), "{refused}");
+    }
+    says(&["show"], folder);
+    assert_eq!(fs::read(folder.join("extender.crt")).unwrap(), before);
+
+    lock.unlock().unwrap();
+    says(&["renew"], folder);
+    assert_ne!(fs::read(folder.join("extender.crt")).unwrap(), before);
+}
+
+#[test]
+fn many_at_once_leave_what_one_of_them_made() {
+    let directory = TempDir::new().unwrap();
+    let folder = &directory.path().join("pki");
+    says(&["init"], folder);
+    for _ in 0..20 {
+        let start = |_| {
+            let mut renew = command(&["renew"], folder);
+            renew.stdout(Stdio::null()).stderr(Stdio::piped());
+            renew.spawn().unwrap()
+        };
+        let all: Vec<_> = (0..6).map(start).collect();
+        for child in all {
+            let output = child.wait_with_output().unwrap();
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert!(
+                output.status.success() || error.contains("another"),
+                "{error}"
+            );
+        }
+
+        says(&["show"], folder);
+    }
+}
+
+#[test]
+fn nothing_is_left_behind_where_there_is_nothing_to_renew() {
+    let directory = TempDir::new().unwrap();
+
+    fails(&["renew"], directory.path());
+
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }

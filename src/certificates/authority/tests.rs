@@ -192,3 +192,21 @@ fn a_clients_certificate_is_for_no_server_and_says_its_name_exactly() {
     }
     assert_eq!(certificate.fingerprint().len(), 64);
 }
+
+/// As cert-manager renews one with `rotationPolicy: Never`.
+#[test]
+fn what_a_ca_signs_is_believed_by_every_certificate_of_its_key_and_name() {
+    let first = Authority::named("a CA", LIFE_OF_AUTHORITY, at(0)).unwrap();
+    let key = first.to_pem().key;
+    let again = |name| Authority::of_key(key.as_bytes(), name, LIFE_OF_AUTHORITY, at(9)).unwrap();
+    let (renewed, other) = (again("a CA"), again("another"));
+    assert_ne!(renewed.certificate(), first.certificate());
+
+    for (signs, believed) in [(&first, &renewed), (&renewed, &first)] {
+        let pem = signs.issue(&names(), at(9)).unwrap();
+        let certificate = Certificate::from_pem(pem.certificate.as_bytes()).unwrap();
+        assert!(certificate.is_signed_by(believed.certificate(), at(9)));
+        assert!(!certificate.is_signed_by(other.certificate(), at(9)));
+    }
+    assert!(Authority::of_key(b"no key", "a CA", LIFE_OF_AUTHORITY, at(0)).is_err());
+}

@@ -61,19 +61,21 @@ fn a_pair_that_is_of_no_use_is_not_printed() {
 }
 
 #[test]
-fn a_kube_scheduler_over_tls_is_told_the_same_as_one_without() {
-    let shown = include_str!("../../../manifests/optional/scheduler.yaml");
-    let mut expected: Value = serde_saphyr::from_str(shown).unwrap();
-    expected["extenders"][0]["urlPrefix"] = json!("https://127.0.0.1:9470");
-    expected["extenders"][0]["enableHTTPS"] = json!(true);
-    expected["extenders"][0]["tlsConfig"] = json!({
+fn whoever_answers_is_not_believed_for_that() {
+    let printed = printed(usual("/etc/kubernetes/trustpool"));
+
+    let expected = json!({
         "serverName": "trustpool-extender",
         "caFile": "/etc/kubernetes/trustpool/ca.crt",
         "certFile": "/etc/kubernetes/trustpool/scheduler.crt",
         "keyFile": "/etc/kubernetes/trustpool/scheduler.key",
     });
-
-    assert_eq!(printed(usual("/etc/kubernetes/trustpool")), expected);
+    let extender = &printed["extenders"][0];
+    assert_eq!(extender["urlPrefix"], json!("https://127.0.0.1:9470"));
+    assert_eq!(extender["enableHTTPS"], json!(true));
+    assert_eq!(extender["tlsConfig"], expected);
+    let kubeconfig = &printed["clientConnection"]["kubeconfig"];
+    assert_eq!(kubeconfig, &json!("/etc/kubernetes/scheduler.conf"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! kube-scheduler, as it is or with an extender.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -19,7 +19,12 @@ pub struct Scheduler {
     percentage_of_nodes_to_score: Option<u32>,
     /// Its whole configuration, but for what differs in every test.
     printed: Option<Value>,
+    /// As whom it runs, with its own profiles and leader election; [`USER`] without them if nobody is named.
+    user: Option<String>,
 }
+
+/// As whom kube-scheduler runs.
+const USER: &str = "system:kube-scheduler";
 
 impl Scheduler {
     /// Another one beside the default one, for pods with this `schedulerName`.
@@ -37,6 +42,15 @@ impl Scheduler {
         Self {
             printed: Some(configuration),
             ..Self::default()
+        }
+    }
+
+    /// Another one beside the default one, configured as a manifest has it in every way, which runs as `user`.
+    #[must_use]
+    pub fn deployed(user: &str, configuration: Value) -> Self {
+        Self {
+            user: Some(user.to_owned()),
+            ..Self::as_printed(configuration)
         }
     }
 
@@ -61,17 +75,18 @@ impl Scheduler {
             Some(printed) => printed.clone(),
             None => self.shown()?,
         };
-        let mut here = json!({
-            "clientConnection": {"kubeconfig": kubeconfig, "qps": 1000, "burst": 2000},
-            "leaderElection": {"leaderElect": false},
-            "profiles": [{"schedulerName": self.name}],
-        });
-        if let (Some(percentage), Some(here)) =
-            (self.percentage_of_nodes_to_score, here.as_object_mut())
-        {
-            here.insert("percentageOfNodesToScore".to_owned(), json!(percentage));
+        let client = json!({"kubeconfig": kubeconfig, "qps": 1000, "burst": 2000});
+        merge(&mut file, &json!({"clientConnection": client}));
+        if self.user.is_none() {
+            let alone = json!({
+                "leaderElection": {"leaderElect": false},
+                "profiles": [{"schedulerName": self.name}],
+            });
+            merge(&mut file, &alone);
         }
-        merge(&mut file, &here);
+        if let Some(percentage) = self.percentage_of_nodes_to_score {
+            merge(&mut file, &json!({"percentageOfNodesToScore": percentage}));
+        }
         Ok(file)
     }
 
@@ -88,33 +103,32 @@ impl Scheduler {
     }
 
     const fn part(&self) -> Part {
-        match self.name {
-            None => Part::Scheduler,
-            Some(_) => Part::SecondScheduler,
+        if self.name.is_some() || self.user.is_some() {
+            Part::SecondScheduler
+        } else {
+            Part::Scheduler
         }
     }
 
     /// What its log is called, and its configuration.
     fn program(&self) -> String {
-        match &self.name {
-            None => "kube-scheduler".to_owned(),
-            Some(name) => format!("kube-scheduler-{name}"),
+        match (&self.name, self.part()) {
+            (Some(name), _) => format!("kube-scheduler-{name}"),
+            (None, Part::Scheduler) => "kube-scheduler".to_owned(),
+            (None, _) => "kube-scheduler-deployed".to_owned(),
         }
     }
 }
 
-/// An extender, asked about pods that ask for `trustpool.dev/trust`.
+/// An extender over plain HTTP, asked about pods that ask for `trustpool.dev/trust`.
 #[derive(Clone, Debug)]
 pub struct Extender {
     url_prefix: String,
     node_cache_capable: bool,
-    ca: Option<PathBuf>,
-    /// Certificate and key.
-    client: Option<(PathBuf, PathBuf)>,
 }
 
 impl Extender {
-    /// An extender at `http://…` or `https://…`, without the verb. It gets names of nodes, unless
+    /// An extender at `http://…`, without the verb. It gets names of nodes, unless
     /// [`Self::full_nodes`] is called.
     #[must_use]
     pub fn new(url_prefix: &str) -> Self {
@@ -122,8 +136,6 @@ impl Extender {
         Self {
             url_prefix,
             node_cache_capable: true,
-            ca: None,
-            client: None,
         }
     }
 
@@ -134,32 +146,15 @@ impl Extender {
         self
     }
 
-    /// Reaches it by TLS, trusting the CA in this file. (Without one, kube-scheduler trusts anyone
-    /// who answers.)
-    #[must_use]
-    pub fn tls(mut self, ca: &Path) -> Self {
-        self.ca = Some(ca.to_owned());
-        self
-    }
-
-    /// Shows it a client certificate.
-    #[must_use]
-    pub fn client_certificate(mut self, certificate: &Path, key: &Path) -> Self {
-        self.client = Some((certificate.to_owned(), key.to_owned()));
-        self
-    }
-
     /// Its part of the scheduler's configuration: what the project shows, with what differs here.
     fn configuration(&self, shown: &Value) -> Value {
-        let (certificate, key) = self.client.clone().unzip();
-        let tls = json!({"caFile": self.ca, "certFile": certificate, "keyFile": key});
         let mut extender = shown.clone();
         merge(
             &mut extender,
             &json!({
                 "urlPrefix": self.url_prefix,
-                "enableHTTPS": self.ca.is_some(),
-                "tlsConfig": self.ca.is_some().then_some(tls),
+                "enableHTTPS": false,
+                "tlsConfig": null,
                 "nodeCacheCapable": self.node_cache_capable,
             }),
         );
@@ -175,7 +170,7 @@ impl ControlPlane {
     /// If it ends, or is not ready in time: with its last log lines.
     pub async fn start_scheduler(&mut self, scheduler: &Scheduler) -> anyhow::Result<()> {
         let port = free_port()?;
-        let identity = self.user("system:kube-scheduler", &[])?;
+        let identity = self.user(scheduler.user.as_deref().unwrap_or(USER), &[])?;
         let configuration = scheduler.configuration(identity.kubeconfig())?.to_string();
         let (part, name) = (scheduler.part(), scheduler.program());
         // JSON is YAML.

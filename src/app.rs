@@ -26,7 +26,7 @@ use crate::server::serve;
 use crate::server::socket::Socket;
 use crate::store::{self, Reader};
 
-pub use config::{Config, ControllerConfig, ExtenderTls, GateConfig};
+pub use config::{BindConfig, Config, ControllerConfig, ExtenderConfig, ExtenderTls, GateConfig};
 
 use connection::Connection;
 

@@ -36,6 +36,8 @@ mod filter;
 #[cfg(test)]
 mod filter_full;
 #[cfg(test)]
+mod gate_only;
+#[cfg(test)]
 mod gate_ports;
 #[cfg(test)]
 mod invariant_1;

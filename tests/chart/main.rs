@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod alerts;
 #[cfg(test)]
+mod extender;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod kept;

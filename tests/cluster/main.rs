@@ -24,6 +24,8 @@ mod chart;
 #[cfg(test)]
 mod chart_adopts;
 #[cfg(test)]
+mod chart_extender;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod cleanup;

@@ -29,7 +29,9 @@ use crate::server::socket::Socket;
 use crate::server::tls::Expiries;
 use crate::store::{self, Reader};
 
-pub use config::{Config, ControllerConfig, ExtenderTls, GateConfig, MetricsConfig};
+pub use config::{
+    BindConfig, Config, ControllerConfig, ExtenderConfig, ExtenderTls, GateConfig, MetricsConfig,
+};
 
 use connection::Connection;
 

@@ -64,7 +64,10 @@ impl Cli {
             Command::Controller(it) => it.process.run(Some(it.controller.config()), None).await,
             Command::Crds(Crds { dir: None }) => print_crds(),
             Command::Crds(Crds { dir: Some(dir) }) => write_crds(&dir),
-            Command::Gate(it) => it.process.run(None, Some(it.gate.config())).await,
+            Command::Gate(it) => {
+                let (process, gate) = it.config();
+                process.run(None, Some(gate)).await
+            }
             Command::Pki(it) => it.run(&Clock::system()),
             Command::Probe(it) => it.run().await,
             Command::Run(it) => {

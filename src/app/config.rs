@@ -46,19 +46,33 @@ pub struct ControllerConfig {
     pub policies: Choice,
 }
 
-/// What a gate is told.
+/// What a gate is told: which ports it serves, and how.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GateConfig {
-    /// Where kube-scheduler asks; a loopback address unless there is TLS.
-    pub extender_listen: SocketAddr,
-    /// How TLS is spoken there; `None` is plain HTTP.
-    pub extender_tls: Option<ExtenderTls>,
-    /// Where the API server asks about Bindings, by TLS.
-    pub bind_listen: SocketAddr,
-    /// The certificate that is shown there; `None` is what the controller keeps in a Secret.
-    pub certificate: Option<Files>,
+    /// Where kube-scheduler asks; `None` is nowhere.
+    pub extender: Option<ExtenderConfig>,
+    /// Where the API server asks about Bindings; `None` is nowhere.
+    pub bind: Option<BindConfig>,
     /// How long everything goes on after the process was told to stop, while it says that it is not ready.
     pub shutdown_delay: Duration,
+}
+
+/// What a gate is told of the extender.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ExtenderConfig {
+    /// Where kube-scheduler asks; a loopback address unless there is TLS.
+    pub listen: SocketAddr,
+    /// How TLS is spoken there; `None` is plain HTTP.
+    pub tls: Option<ExtenderTls>,
+}
+
+/// What a gate is told of the bind gate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BindConfig {
+    /// Where the API server asks about Bindings, by TLS.
+    pub listen: SocketAddr,
+    /// The certificate that is shown there; `None` is what the controller keeps in a Secret.
+    pub certificate: Option<Files>,
 }
 
 /// How the extender speaks TLS, and with whom.

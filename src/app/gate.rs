@@ -1,5 +1,7 @@
 //! The role that only reads: answers kube-scheduler and the API server.
 
+use std::net::SocketAddr;
+
 use anyhow::Context;
 use axum::Router;
 use tokio_util::sync::CancellationToken;
@@ -13,19 +15,18 @@ use crate::server::tls::{Clients, Expiries, Identity, secret};
 use crate::server::{self, serve};
 use crate::store::{follow_rules, rules};
 
-use super::config::{ExtenderTls, GateConfig};
+use super::config::{BindConfig, ExtenderConfig, ExtenderTls, GateConfig};
 use super::{Process, endless};
 
 /// The names of its ports, as `/readyz` and logs have them.
 const BIND: &str = "bind gate";
 const EXTENDER: &str = "extender";
 
-/// Its ports, which nobody answers on yet.
+/// Those of its ports that it serves, which nobody answers on yet, and what is to be known of each.
 #[derive(Debug)]
 pub(super) struct Ports {
-    config: GateConfig,
-    extender: Port,
-    bind: Port,
+    extender: Option<(Port, Option<ExtenderTls>)>,
+    bind: Option<(Port, Option<Files>)>,
 }
 
 /// An address that is ours; it is listened on once `opening` is cancelled.
@@ -42,41 +43,47 @@ impl Ports {
     ///
     /// One cannot be had.
     pub(super) fn take(config: GateConfig) -> Result<Self, server::Error> {
-        let reserve = |flag, address| {
-            let opening = CancellationToken::new();
-            let listener = Listener::reserve(flag, address, opening.clone())?;
-            Ok::<_, server::Error>(Port { listener, opening })
-        };
-        let address = match config.extender_tls {
-            None => loopback(config.extender_listen)?,
-            Some(_) => config.extender_listen,
-        };
-        let extender = reserve("--extender-listen", address)?;
-        let bind = reserve("--bind-listen", config.bind_listen)?;
-        Ok(Self {
-            config,
-            extender,
-            bind,
-        })
+        let extender = config.extender.map(take_extender).transpose()?;
+        let bind = config.bind.map(take_bind).transpose()?;
+        Ok(Self { extender, bind })
     }
 }
 
-/// Starts the role on its `ports`.
+fn take_extender(config: ExtenderConfig) -> Result<(Port, Option<ExtenderTls>), server::Error> {
+    let address = match config.tls {
+        None => loopback(config.listen)?,
+        Some(_) => config.listen,
+    };
+    Ok((Port::take("--extender-listen", address)?, config.tls))
+}
+
+fn take_bind(config: BindConfig) -> Result<(Port, Option<Files>), server::Error> {
+    let port = Port::take("--bind-listen", config.listen)?;
+    Ok((port, config.certificate))
+}
+
+impl Port {
+    fn take(flag: &'static str, address: SocketAddr) -> Result<Self, server::Error> {
+        let opening = CancellationToken::new();
+        let listener = Listener::reserve(flag, address, opening.clone())?;
+        Ok(Self { listener, opening })
+    }
+}
+
+/// Starts the role on its `ports`; nothing is started that only a port needs which is not among them.
 ///
 /// # Errors
 ///
 /// TLS cannot be spoken.
 pub(super) fn start(process: &mut Process, ports: Ports) -> anyhow::Result<()> {
-    let Ports {
-        config,
-        extender,
-        bind,
-    } = ports;
-    let (at_extender, at_bind) = (extender.listener.address(), bind.listener.address());
-    info!(extender = %at_extender, bind = %at_bind, "addresses taken");
     let expiries = process.expiries.clone();
-    start_extender(process, extender, config.extender_tls, &expiries)?;
-    start_bind(process, bind, config.certificate, &expiries)
+    if let Some((port, tls)) = ports.extender {
+        start_extender(process, port, tls, &expiries)?;
+    }
+    if let Some((port, files)) = ports.bind {
+        start_bind(process, port, files, &expiries)?;
+    }
+    Ok(())
 }
 
 fn start_extender(
@@ -160,6 +167,7 @@ fn of(port: &str, ready: Result<(), String>) -> Result<(), String> {
 }
 
 fn answer(process: &mut Process, name: &'static str, port: Port, router: Router) {
+    info!(address = %port.listener.address(), "address of the {name} taken");
     process.opening(name, port.opening, port.listener.opened());
     let serving = serve(port.listener, router, process.stop.clone(), process.drain);
     process.tasks.drain(name, serving);

@@ -13,7 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 use tracing_subscriber::EnvFilter;
 
-use crate::app::{self, Config, ControllerConfig, ExtenderTls, GateConfig, MetricsConfig};
+use crate::app::{
+    self, BindConfig, Config, ControllerConfig, ExtenderConfig, ExtenderTls, GateConfig,
+    MetricsConfig,
+};
 use crate::clock::Clock;
 use crate::policies::{Choice, GateUrl, Groups, Selector};
 use crate::server::tls::files::{ClientFile, Files};
@@ -49,10 +52,15 @@ pub struct Controller {
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   trustpool gate --kubeconfig gate.kubeconfig --bind-listen 0.0.0.0:9471
-  trustpool gate --extender-tls-cert extender.crt --extender-tls-key extender.key --extender-client-ca ca.crt")]
+  trustpool gate --only bind
+  trustpool gate --only extender --extender-tls-cert extender.crt --extender-tls-key extender.key --extender-client-ca ca.crt")]
 pub struct Gate {
     #[command(flatten)]
     pub(super) process: Process,
+    /// Serve one port alone, and be ready by what that one needs: where the other lacks something, such as a
+    /// certificate, this one goes on. Flags of the other mean nothing then [default: both].
+    #[arg(long, value_enum, value_name = "PORT", env = "TRUSTPOOL_ONLY")]
+    pub(super) only: Option<Only>,
     #[command(flatten)]
     pub(super) gate: GateArgs,
 }
@@ -263,6 +271,15 @@ pub(super) struct GateArgs {
     shutdown_delay: Duration,
 }
 
+/// The port that a gate serves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum Only {
+    /// Where the API server asks about Bindings.
+    Bind,
+    /// Where kube-scheduler asks.
+    Extender,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogFormat {
     /// One JSON object a line.
@@ -284,21 +301,40 @@ impl ControllerArgs {
     }
 }
 
+impl Gate {
+    /// What its ports are told.
+    pub(super) fn config(self) -> (Process, GateConfig) {
+        let mut config = self.gate.config();
+        match self.only {
+            None => {}
+            Some(Only::Bind) => config.extender = None,
+            Some(Only::Extender) => config.bind = None,
+        }
+        (self.process, config)
+    }
+}
+
 impl GateArgs {
     pub(super) fn config(self) -> GateConfig {
         let files = self.bind_tls_cert.zip(self.bind_tls_key);
         let extender = self.extender_tls_cert.zip(self.extender_tls_key);
         let extender = extender.zip(self.extender_client_ca);
         let name = self.extender_client_name;
-        GateConfig {
-            extender_listen: self.extender_listen,
-            extender_tls: extender.map(|((certificate, key), clients)| ExtenderTls {
+        let extender = ExtenderConfig {
+            listen: self.extender_listen,
+            tls: extender.map(|((certificate, key), clients)| ExtenderTls {
                 files: Files { certificate, key },
                 clients: ClientFile(clients),
                 name,
             }),
-            bind_listen: self.bind_listen,
+        };
+        let bind = BindConfig {
+            listen: self.bind_listen,
             certificate: files.map(|(certificate, key)| Files { certificate, key }),
+        };
+        GateConfig {
+            extender: Some(extender),
+            bind: Some(bind),
             shutdown_delay: self.shutdown_delay,
         }
     }

@@ -8,6 +8,8 @@ mod alerts;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod extender;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod kept;

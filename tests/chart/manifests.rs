@@ -36,7 +36,7 @@ const OPTIONAL: [(&str, &[&str], &[&str]); 5] = [
     (
         "extender-gate.yaml",
         &["--set", "extender.enabled=true"],
-        &["namespace.yaml", "gate.yaml"],
+        &["namespace.yaml", "extender.yaml"],
     ),
     ("network-policy.yaml", &[], &["network-policy.yaml"]),
     (

@@ -106,7 +106,8 @@ pub async fn field(plane: &ControlPlane, object: &[&str], path: &str) -> anyhow:
         .await
 }
 
-async fn is_there(plane: &ControlPlane, kind: &str, name: &str) -> anyhow::Result<bool> {
+/// Whether there is an object of some kind.
+pub async fn is_there(plane: &ControlPlane, kind: &str, name: &str) -> anyhow::Result<bool> {
     let arguments = [
         "get",
         kind,

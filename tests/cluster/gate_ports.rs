@@ -15,7 +15,7 @@ use trustpool_harness::{
 /// How long it goes on.
 const DELAY: Duration = Duration::from_secs(3);
 
-fn binary() -> &'static Path {
+pub fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_trustpool"))
 }
 
@@ -34,7 +34,7 @@ fn gate(world: &World, at: Addresses) -> anyhow::Result<(Process, PathBuf)> {
 }
 
 /// What `trustpool probe` says, and whether all is well.
-fn probe(socket: &Path) -> anyhow::Result<(bool, String)> {
+pub fn probe(socket: &Path) -> anyhow::Result<(bool, String)> {
     let mut probe = Command::new(binary());
     let output = probe
         .arg("probe")
@@ -46,7 +46,7 @@ fn probe(socket: &Path) -> anyhow::Result<(bool, String)> {
 }
 
 /// Asks on a connection of its own.
-async fn asks(at: Addresses) -> anyhow::Result<()> {
+pub async fn asks(at: Addresses) -> anyhow::Result<()> {
     let body = json!({"Pod": {"metadata": {"name": "x"}}, "NodeNames": ["a"]});
     let client = reqwest::Client::builder().no_proxy().build()?;
     let url = format!("{}/filter", at.url_prefix());

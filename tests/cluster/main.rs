@@ -24,6 +24,8 @@ mod chart;
 #[cfg(test)]
 mod chart_adopts;
 #[cfg(test)]
+mod chart_extender;
+#[cfg(test)]
 mod chart_template;
 #[cfg(test)]
 mod check;
@@ -37,6 +39,8 @@ mod extender_tls;
 mod filter;
 #[cfg(test)]
 mod filter_full;
+#[cfg(test)]
+mod gate_only;
 #[cfg(test)]
 mod gate_ports;
 #[cfg(test)]

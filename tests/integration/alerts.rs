@@ -11,9 +11,11 @@ use serde_json::Value;
 use crate::metrics::documented;
 
 /// Metrics of others, with the labels that are asked for: of Prometheus itself, and of kube-state-metrics.
-const OF_OTHERS: [(&str, &[&str]); 3] = [
+const OF_OTHERS: [(&str, &[&str]); 5] = [
+    ("kube_daemonset_status_number_unavailable", &["daemonset"]),
     ("kube_lease_owner", &["lease", "lease_holder"]),
     ("kube_pod_info", &["node"]),
+    ("kube_pod_status_ready", &["condition"]),
     ("up", &[]),
 ];
 

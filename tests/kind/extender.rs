@@ -1,5 +1,6 @@
 //! With the filter: kube-scheduler asks over mutual TLS on its own machine.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -75,7 +76,7 @@ async fn kube_scheduler_asks_the_filter_and_waits_with_pods_that_ask_while_it_is
     cluster.drop_namespace("vault").await.unwrap();
 }
 
-/// Takes the gates away, or lets them come back.
+/// Takes the filter away, or lets it come back.
 async fn away(cluster: &Cluster, is_away: bool) -> anyhow::Result<()> {
     let selector = if is_away {
         "\"nowhere\": \"at-all\""
@@ -84,11 +85,11 @@ async fn away(cluster: &Cluster, is_away: bool) -> anyhow::Result<()> {
     };
     let patch =
         format!(r#"{{"spec": {{"template": {{"spec": {{"nodeSelector": {{{selector}}}}}}}}}}}"#);
-    let daemon_set = ["daemonset", "trustpool-gate", "--namespace", NAMESPACE];
+    let daemon_set = ["daemonset", "trustpool-extender", "--namespace", NAMESPACE];
     cluster
         .kubectl(&[&["patch"], &daemon_set[..], &["-p", &patch]].concat())
         .await?;
-    eventually(LONG, "the gates follow", async || {
+    eventually(LONG, "the filter follows", async || {
         let status = cluster.get(&daemon_set).await?["status"].clone();
         let number = |field: &str| status[field].as_u64().unwrap_or_default();
         ensure!(
@@ -100,7 +101,7 @@ async fn away(cluster: &Cluster, is_away: bool) -> anyhow::Result<()> {
             "pods",
             "--namespace",
             NAMESPACE,
-            "--selector=app.kubernetes.io/component=gate",
+            "--selector=app.kubernetes.io/component=extender",
         ];
         let left = cluster.get(&pods).await?["items"]
             .as_array()
@@ -111,6 +112,31 @@ async fn away(cluster: &Cluster, is_away: bool) -> anyhow::Result<()> {
     .await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     Ok(())
+}
+
+/// The pods of the bind gate.
+async fn gates(cluster: &Cluster) -> anyhow::Result<BTreeSet<String>> {
+    let pods = [
+        "pods",
+        "--namespace",
+        NAMESPACE,
+        "--selector=app.kubernetes.io/component=gate",
+    ];
+    let pods = cluster.get(&pods).await?;
+    let pods = pods["items"].as_array().into_iter().flatten();
+    let names = pods.filter_map(|pod| pod["metadata"]["name"].as_str());
+    Ok(names.map(str::to_owned).collect())
+}
+
+#[tokio::test]
+async fn the_filter_comes_and_goes_beside_bind_gates_that_stay() {
+    let cluster = Cluster::take(Install::Default).await.unwrap();
+    let before = gates(&cluster).await.unwrap();
+    assert!(!before.is_empty(), "this counts nothing");
+    for install in [Install::Extender, Install::Default] {
+        cluster.install(install, &[]).await.unwrap();
+        assert_eq!(gates(&cluster).await.unwrap(), before, "{install:?}");
+    }
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ static TURN: Mutex<()> = Mutex::const_new(());
 pub enum Install {
     /// As it comes.
     Default,
-    /// With the filter, on the control-plane node.
+    /// With the filter as well, on the control-plane node.
     Extender,
 }
 

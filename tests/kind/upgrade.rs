@@ -22,13 +22,9 @@ async fn pods_that_ask_are_placed_while_the_chart_is_upgraded() {
 
         let load = place(&cluster, &image, &stop);
         let rolled = async {
-            let anew = format!("gate.podAnnotations.rolled={install:?}");
-            let more = [
-                "--set",
-                &anew,
-                "--set",
-                "controller.podAnnotations.rolled=yes",
-            ];
+            let anew = ["gate", "extender", "controller"]
+                .map(|role| format!("{role}.podAnnotations.rolled={install:?}"));
+            let more = ["--set", &anew.join(",")];
             let rolled = cluster.install(install, &more).await;
             tokio::time::sleep(Duration::from_secs(5)).await;
             stop.cancel();

@@ -80,7 +80,7 @@ securityContext:
 - --drain=10s
 {{- end }}
 
-{{- /* Probes; takes whether the pod is on the host's network. There two gates share their ports while one takes over
+{{- /* Probes; takes whether the pod is on the host's network. There two pods share their ports while one takes over
 from the other, so each is asked on a socket of its own. */}}
 {{- define "trustpool.probes" }}
 livenessProbe:

@@ -1,13 +1,13 @@
-{{- /* Pods whose admin port can be reached: not a gate's on the host's network, unless its address was set. */}}
+{{- /* Whether Prometheus can reach the filter's admin port: `true` or nothing. On the host's network it is on loopback
+unless its address was set. */}}
+{{- define "trustpool.extenderMeasured" }}
+{{- if and .Values.extender.enabled (ne .Values.extender.adminAddress "127.0.0.1") }}true{{ end }}
+{{- end }}
+{{- /* Components whose admin port can be reached, separated by commas. */}}
 {{- define "trustpool.measured" }}
-app.kubernetes.io/name: trustpool
-{{- if and .Values.extender.enabled (eq .Values.extender.adminAddress "127.0.0.1") }}
-app.kubernetes.io/component: controller
-{{- end }}
-{{- end }}
-{{- /* Whether gates are among them: `true` or nothing. */}}
-{{- define "trustpool.gatesMeasured" }}
-{{- if or (not .Values.extender.enabled) (ne .Values.extender.adminAddress "127.0.0.1") }}true{{ end }}
+{{- $all := list "controller" "gate" }}
+{{- if include "trustpool.extenderMeasured" . }}{{ $all = append $all "extender" }}{{ end }}
+{{- join "," $all }}
 {{- end }}
 {{- /* Where it is written what to do; takes the root and an alert. */}}
 {{- define "trustpool.runbook" }}

@@ -29,7 +29,7 @@
 {{- fail "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled are both set: every pod would be measured twice. Take one" }}
 {{- end }}
 {{- if and .extender.enabled (not (has .extender.adminAddress (list "127.0.0.1" "0.0.0.0"))) }}
-{{- fail (printf "extender.adminAddress is `%s`: kubelets ask at 127.0.0.1 how the gate is, so it must be 127.0.0.1, or 0.0.0.0 for metrics that can be had from outside" .extender.adminAddress) }}
+{{- fail (printf "extender.adminAddress is `%s`: it must be 127.0.0.1, or 0.0.0.0 for metrics that can be had from outside" .extender.adminAddress) }}
 {{- end }}
 {{- end }}
 {{- if has .Release.Namespace (list "default" "kube-node-lease" "kube-public" "kube-system") }}

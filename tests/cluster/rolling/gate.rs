@@ -1,5 +1,5 @@
-//! A gate as the `DaemonSet` of the chart runs it: on the machine's own ports, every one of which it may share with its
-//! successor, and with a socket of its own.
+//! A gate that is replaced as the `DaemonSet` of the chart replaces the filter: on the machine's own ports, every one of
+//! which it may share with its successor, and with a socket of its own. It serves both, which is harder.
 
 use std::path::PathBuf;
 use std::process::Command;

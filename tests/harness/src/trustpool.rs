@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use trustpool::app::{Config, ControllerConfig, ExtenderTls, GateConfig};
+use trustpool::app::{
+    BindConfig, Config, ControllerConfig, ExtenderConfig, ExtenderTls, GateConfig,
+};
 use trustpool::clock::Clock;
 use trustpool::policies::Choice;
 use trustpool::server::tls::files::{ClientFile, Files};
@@ -258,10 +260,14 @@ impl Role {
         let mut flags = at.gate_flags().to_vec();
         flags.extend(tls.iter().flat_map(tls_flags));
         let gate = GateConfig {
-            extender_listen: at.extender,
-            extender_tls: tls,
-            bind_listen: at.bind,
-            certificate: None,
+            extender: Some(ExtenderConfig {
+                listen: at.extender,
+                tls,
+            }),
+            bind: Some(BindConfig {
+                listen: at.bind,
+                certificate: None,
+            }),
             shutdown_delay: Duration::ZERO,
         };
         let config = Config {

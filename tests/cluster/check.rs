@@ -25,6 +25,7 @@ fn check(world: &World, timeout: Duration) -> Check {
 async fn the_check_passes_while_refusals_work_and_says_what_does_not() {
     let _slot = Slot::take().await.unwrap();
     let mut world = Setup::default().start().await.unwrap();
+    world.plane.create_namespace(CHECKED).await.unwrap();
     let roles = of_job(&world, "check.yaml", USER).await.unwrap();
 
     check::run(check(&world, Duration::from_secs(30)))

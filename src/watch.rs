@@ -1,9 +1,10 @@
-//! One list-and-watch, kept alive: streaming lists, bookmarks, resumption, backoff.
+//! One list-and-watch, kept alive: streaming lists, or pages where the server has none, bookmarks, resumption, backoff.
 //!
 //! kube's own `watcher` swallows bookmarks, and they are the only sign of life of a watch on a quiet
 //! cluster: without them nobody can tell a silent watch from a dead one.
 
 mod mirror;
+mod pages;
 mod trimmed;
 
 use std::fmt::Debug;
@@ -125,7 +126,8 @@ impl<K: Clone + Debug + DeserializeOwned + Resource + Send + 'static> Watch<K> {
         }
     }
 
-    /// Opens the watch. Says whether a listing begins.
+    /// Opens the watch. Says whether a listing begins: every time as a streaming list first, since a server may be
+    /// another one by then.
     async fn connect(&mut self) -> bool {
         let listing = self.version.is_none();
         let params = if listing {
@@ -138,6 +140,11 @@ impl<K: Clone + Debug + DeserializeOwned + Resource + Send + 'static> Watch<K> {
             Ok(Ok(events)) => {
                 self.events = Some(events);
                 return listing;
+            }
+            Ok(Err(error)) if listing && pages::has_no_streaming_lists(&error) => {
+                debug!(what = self.what, "no streaming lists, reading pages");
+                self.events = Some(pages::list(&self.api, &self.params));
+                return true;
             }
             Ok(Err(error)) => self.fail(&error).await,
             Err(_) => warn!(what = self.what, "watch was not answered"),

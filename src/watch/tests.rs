@@ -1,5 +1,7 @@
 //! What a watch asks for again after it broke.
 
+mod pages;
+
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body as Answer;
@@ -11,13 +13,16 @@ use kube::core::{ApiResource, GroupVersionKind};
 use super::*;
 
 /// A server whose watches each show what is next in `scripts`, a status and lines, and end; and what it
-/// was asked for.
+/// was asked for: where, and as what.
 fn server(scripts: Vec<(u16, String)>) -> (kube::Client, Arc<Mutex<Vec<String>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&asked);
     let scripts = Arc::new(Mutex::new(scripts.into_iter()));
     let service = tower::service_fn(move |request: Request<Body>| {
-        log.lock().unwrap().push(request.uri().to_string());
+        let accept = request.headers().get(http::header::ACCEPT);
+        let accept = accept.map_or("", |value| value.to_str().unwrap());
+        let asked = format!("{} {accept}", request.uri());
+        log.lock().unwrap().push(asked);
         let script = scripts.lock().unwrap().next();
         async move {
             match script {

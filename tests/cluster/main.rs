@@ -72,6 +72,8 @@ mod metrics;
 #[cfg(test)]
 mod objects;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod pods;
 #[cfg(test)]
 mod policy;

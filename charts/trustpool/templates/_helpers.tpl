@@ -26,6 +26,12 @@
 {{- end }}
 {{- end }}
 
+{{- /* What a watch takes: the verb `watch` alone, since it begins with what there is (a streaming list). Below Kubernetes
+1.34, where the API server has none by default, what there is has to be listed first. */}}
+{{- define "trustpool.watch" }}
+{{- if semverCompare "<1.34.0-0" .Capabilities.KubeVersion.Version }}list, {{ end }}watch
+{{- end }}
+
 {{- /* The CAs of a certificate that was brought. Otherwise Trustpool or cert-manager writes them, and not this. */}}
 {{- define "trustpool.caBundle" }}
 {{- if eq .Values.certificates.source "secret" }}

@@ -143,7 +143,7 @@ impl Writer {
         let written = match &job.mark {
             Mark::Condition(status, reason) => {
                 let now = self.clock.wall();
-                let patch = patch::condition(status, reason.as_str(), reason.message(), now);
+                let patch = patch::condition(status, *reason, &job.node, now);
                 let name = job.name.as_str();
                 let params = PatchParams::default();
                 call(

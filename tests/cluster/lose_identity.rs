@@ -51,15 +51,32 @@ async fn a_reboot_revokes_at_once(world: &World) -> anyhow::Result<()> {
 }
 
 async fn a_node_object_of_the_same_name_starts_anew(world: &World) -> anyhow::Result<()> {
+    let before = world.nodes.get("b").await?.metadata.uid;
     world.nodes.delete("b").await?;
     let again = NodeBuilder::new("b").label(keys::TRUST, "trusted");
     world.nodes.create(&again).await?;
+    what_is_meant_for_the_one_before_is_refused(world, before).await?;
 
     world.becomes("b", "unknown/Recreated").await?;
     world.labelled("b", Some("unknown")).await?;
     filter_says(world, "b", CHANGED).await?;
     world.pass(MIN_INTERVAL);
     world.labelled("b", Some("trusted")).await
+}
+
+/// Labels alone and conditions are guarded by nothing else.
+async fn what_is_meant_for_the_one_before_is_refused(
+    world: &World,
+    before: Option<String>,
+) -> anyhow::Result<()> {
+    let patch = json!({"metadata": {"uid": before}}).to_string();
+    for more in [&["--type=merge"][..], &["--subresource=status"]] {
+        let patching = [&["patch", "node", "b", "--patch", &patch], more].concat();
+        let refused = world.plane.kubectl(&patching).await.err();
+        let error = format!("{:#}", refused.context("it is written")?);
+        ensure!(error.to_lowercase().contains("uid"), "{error}");
+    }
+    Ok(())
 }
 
 async fn a_lost_heartbeat_revokes(world: &World) -> anyhow::Result<()> {

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::api::keys;
-use crate::domain::Verdict;
 use crate::domain::mark::Change;
+use crate::domain::{Reason, Verdict};
 use crate::store::Tracked;
 use crate::store::node::{is_ours, is_startup};
 
@@ -42,18 +42,20 @@ pub fn label(trust: Option<Verdict>, node: &Tracked) -> Value {
     }})
 }
 
-/// The node condition, in a strategic merge patch of `nodes/status`: conditions merge by their type.
+/// The node condition, in a strategic merge patch of `nodes/status`: conditions merge by their type. Guarded as
+/// [`label`] is: it tells nothing of another Node of that name.
 #[must_use]
-pub fn condition(status: &str, reason: &str, message: &str, now: Timestamp) -> Value {
+pub fn condition(status: &str, reason: Reason, node: &Tracked, now: Timestamp) -> Value {
     let now = crate::domain::time::floor(now).to_string();
-    json!({"status": {"conditions": [{
+    let condition = json!({
         "type": keys::TRUSTED_CONDITION,
         "status": status,
-        "reason": reason,
-        "message": message,
+        "reason": reason.as_str(),
+        "message": reason.message(),
         "lastHeartbeatTime": now,
         "lastTransitionTime": now,
-    }]}})
+    });
+    json!({"metadata": {"uid": node.node.uid}, "status": {"conditions": [condition]}})
 }
 
 /// Every taint, with ours as they should be.
@@ -148,6 +150,20 @@ mod tests {
                 "guarded, nothing else"
             );
         }
+    }
+
+    #[test]
+    fn what_is_not_guarded_by_a_version_is_guarded_by_who_the_node_is() {
+        let node = node(&json!([]));
+
+        let label = label(None, &node);
+        let condition = condition("True", Reason::Attested, &node, Timestamp::UNIX_EPOCH);
+
+        assert_eq!(label["metadata"]["uid"], "u");
+        assert_eq!(condition["metadata"], json!({"uid": "u"}));
+        let written = &condition["status"]["conditions"][0];
+        assert_eq!(written["type"], keys::TRUSTED_CONDITION);
+        assert_eq!(written["reason"], "Attested");
     }
 
     #[test]

@@ -108,9 +108,8 @@ fn past(reader: Reader, setup: watch::Receiver<Arc<Setup>>, clock: Clock) -> Pas
 /// A task of the leader ended.
 async fn lead(mut elector: Elector, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
     loop {
-        let term = tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            term = elector.campaign() => term,
+        let Some(term) = elector.campaign(&stop).await else {
+            return Ok(());
         };
         parts.metrics.leader.set(1);
         let ended = tokio::select! {

@@ -7,7 +7,8 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::call::{self, within};
@@ -65,21 +66,25 @@ impl Elector {
         (elector, claims)
     }
 
-    /// Waits until this process leads.
-    pub async fn campaign(&mut self) -> Term {
-        loop {
+    /// Waits until this process leads, or is told to `stop`: then nothing, and it does not hold the Lease. A request that
+    /// takes it is never given up on half way, or nobody would lead until it has run out.
+    pub async fn campaign(&mut self, stop: &CancellationToken) -> Option<Term> {
+        while !stop.is_cancelled() {
             let wait = self.step().await;
-            if let Some(term) = self.election.term(self.clock.uptime()) {
+            let term = self.election.term(self.clock.uptime());
+            if let Some(term) = term.filter(|_| !stop.is_cancelled()) {
                 info!(
                     lease = self.name,
                     epoch = term.epoch,
                     me = self.election.me(),
                     "leading"
                 );
-                return term;
+                return Some(term);
             }
-            sleep(wait).await;
+            let _told = timeout(wait, stop.cancelled()).await;
         }
+        self.release().await;
+        None
     }
 
     /// Renews the term until that fails for too long, or somebody else leads.
@@ -100,7 +105,7 @@ impl Elector {
         );
     }
 
-    /// Lets another one lead at once. Nothing may be written any more.
+    /// Lets another one lead at once, if this process leads. Nothing may be written any more.
     pub async fn release(&mut self) {
         self.vacate();
         let mut released = self.try_release().await;
@@ -109,23 +114,26 @@ impl Elector {
             released = self.try_release().await;
         }
         match released {
-            Ok(()) => info!(lease = self.name, "released"),
+            Ok(true) => info!(lease = self.name, "released"),
+            Ok(false) => {}
             Err(error) => warn!(error = %Chain(&error), "the Lease was not released"),
         }
     }
 
-    async fn try_release(&mut self) -> Result<(), call::Error> {
+    /// Says whether there was anything to release.
+    async fn try_release(&mut self) -> Result<bool, call::Error> {
         if self.election.decide(None, self.clock.uptime()) == Step::Look {
             self.look().await?;
         }
-        if self.election.leader() == Some(self.election.me()) {
+        let is_held = self.election.leader() == Some(self.election.me());
+        if is_held {
             let epoch = self
                 .known
                 .as_ref()
                 .map_or(0, |known| Record::from(known).epoch);
             self.put("", epoch).await?;
         }
-        Ok(())
+        Ok(is_held)
     }
 
     /// The epoch of the term.
@@ -243,3 +251,6 @@ impl fmt::Debug for Elector {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

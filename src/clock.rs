@@ -1,5 +1,8 @@
 //! The one reader of time. Everything else is given `now`.
 
+mod suspended;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,6 +11,8 @@ use tokio::time::Instant;
 
 use crate::domain::Now;
 
+use suspended::Suspended;
+
 /// Wall time plus an offset that tests move, and a monotonic count that nobody can set back.
 ///
 /// Clones share the offset. Wall time may jump; [`Now::uptime`] only grows.
@@ -15,6 +20,7 @@ use crate::domain::Now;
 pub struct Clock {
     offset: watch::Sender<SignedDuration>,
     started: Instant,
+    suspended: Arc<Suspended>,
 }
 
 impl Clock {
@@ -24,6 +30,7 @@ impl Clock {
         Self {
             offset: watch::Sender::new(SignedDuration::ZERO),
             started: Instant::now(),
+            suspended: Arc::new(Suspended::new()),
         }
     }
 
@@ -52,10 +59,17 @@ impl Clock {
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// Time since this clock was made; never set back.
+    /// Time since this clock was made, while the machine was suspended too; never set back.
     #[must_use]
     pub fn uptime(&self) -> Duration {
-        self.started.elapsed()
+        let running = self.started.elapsed();
+        running.saturating_add(self.suspended.so_far())
+    }
+
+    /// As if the machine had been suspended for `long` in all.
+    #[cfg(test)]
+    pub fn suspend(&self, long: Duration) {
+        self.suspended.note(long);
     }
 
     /// Waits until wall time is `at` or later, also when wall time is moved meanwhile.

@@ -30,8 +30,8 @@ impl Claims {
         (sender, Self { clock, term })
     }
 
-    /// The term, if this process may act in it at this very moment. A process that was stopped for a while
-    /// finds out here, and not when a timer gets its turn.
+    /// The term, if this process may act in it at this very moment. A process that was stopped for a while, or whose
+    /// machine was suspended, finds out here, and not when a timer gets its turn.
     #[must_use]
     pub fn term(&self) -> Option<Term> {
         let term = *self.term.borrow();
@@ -65,6 +65,18 @@ mod tests {
         assert_eq!(claims.term(), Some(renewed));
 
         tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(claims.term(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_claim_runs_out_while_the_machine_is_suspended() {
+        let clock = Clock::system();
+        let (sender, claims) = Claims::new(clock.clone());
+        sender.send_replace(Some(FIRST));
+
+        clock.suspend(Duration::from_secs(5));
+        assert_eq!(claims.term(), Some(FIRST));
+        clock.suspend(Duration::from_secs(6));
         assert_eq!(claims.term(), None);
     }
 }

@@ -1,7 +1,7 @@
-{{- /* Whether Prometheus can reach the filter's admin port: `true` or nothing. On the host's network it is on loopback
-unless its address was set. */}}
+{{- /* Whether Prometheus can reach the filter's metrics: `true` or nothing. On the host's network they are on loopback,
+unless the address was set or whoever asks has to say who it is. */}}
 {{- define "trustpool.extenderMeasured" }}
-{{- if and .Values.extender.enabled (ne .Values.extender.adminAddress "127.0.0.1") }}true{{ end }}
+{{- if and .Values.extender.enabled (or .Values.metrics.authenticated.enabled (ne .Values.extender.adminAddress "127.0.0.1")) }}true{{ end }}
 {{- end }}
 {{- /* Components whose admin port can be reached, separated by commas. */}}
 {{- define "trustpool.measured" }}

@@ -106,8 +106,8 @@ pub fn plan(state: &State, names: &Names, now: Now) -> Step {
     };
     let current = authority.certificate();
     let leaf = Leaf::new(state, current, names, now.wall);
-    let all = |all: Bundle| needed(all, current, &leaf, now.wall);
-    let (noted, needed) = (all(state.made()), all(state.authorities()));
+    let all = |all: &Bundle| needed(all, current, &leaf, now.wall);
+    let (noted, needed) = (all(&state.made()), all(&state.authorities()));
     if state.kept != noted.to_pem().as_bytes() {
         return Step::Keep(noted);
     }
@@ -187,7 +187,7 @@ impl Leaf {
 
 /// The CA that issues, and the others of `all` that somebody may still use: until the server's certificate has
 /// been of the present CA for [`SUPERSEDED`], nothing that counts is taken from anybody.
-fn needed(all: Bundle, current: &Certificate, leaf: &Leaf, now: Timestamp) -> Bundle {
+fn needed(all: &Bundle, current: &Certificate, leaf: &Leaf, now: Timestamp) -> Bundle {
     if leaf.has_superseded(now) {
         std::iter::once(current.clone()).collect()
     } else {

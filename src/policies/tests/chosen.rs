@@ -40,7 +40,7 @@ fn a_bundle_of_our_own_is_what_was_published_and_no_annotation_hides_another() {
         (json!(null), Some("Zm9yZWlnbg=="), Some(FIRST)),
         (json!(null), None, Some(FIRST)),
         (given.clone(), Some(BUNDLE), Some(ANNOTATION)),
-        (given.clone(), Some("Zm9yZWlnbg=="), Some(ANNOTATION)),
+        (given, Some("Zm9yZWlnbg=="), Some(ANNOTATION)),
     ];
     for (annotations, bundle, expected) in table {
         let live = webhooks(&own, &annotations, bundle);

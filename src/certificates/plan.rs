@@ -106,8 +106,8 @@ pub fn plan(state: &State, names: &Names, now: Now) -> Step {
     };
     let current = authority.certificate();
     let leaf = Leaf::new(state, current, names, now.wall);
-    let all = |all: Bundle| needed(&all, current, &leaf, now.wall);
-    let (noted, needed) = (all(state.made()), all(state.authorities()));
+    let all = |all: &Bundle| needed(all, current, &leaf, now.wall);
+    let (noted, needed) = (all(&state.made()), all(&state.authorities()));
     if state.kept != noted.to_pem().as_bytes() {
         return Step::Keep(noted);
     }

@@ -1,26 +1,18 @@
 //! The roles, and how each is told where to listen, whom to be, and when to stop.
 
-use std::io::IsTerminal;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod gate;
+mod process;
+
 use std::time::Duration;
 
-use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::SignedDuration;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-use tracing::info;
-use tracing_subscriber::EnvFilter;
 
-use crate::app::{
-    self, BindConfig, Config, ControllerConfig, ExtenderConfig, ExtenderTls, GateConfig,
-    MetricsConfig,
-};
-use crate::clock::Clock;
+use crate::app::{ControllerConfig, GateConfig};
 use crate::policies::{Choice, GateUrl, Groups, Selector};
-use crate::server::tls::files::{ClientFile, Files};
-use crate::telemetry::{self, Colour, Format};
+
+use self::gate::{GateArgs, Only};
+use self::process::Process;
 
 /// What is logged unless something else is asked for. What kube's client reports in that module is an error that we
 /// report with what follows from it.
@@ -81,74 +73,6 @@ pub struct Run {
     pub(super) gate: GateArgs,
 }
 
-/// What every role is told.
-#[derive(Args, Debug)]
-pub(super) struct Process {
-    /// How to reach the cluster [default: what kubectl would use, or the pod's own account].
-    #[arg(long, value_name = "FILE", env = "TRUSTPOOL_KUBECONFIG")]
-    kubeconfig: Option<PathBuf>,
-    /// The namespace whose Secrets and ConfigMaps are used: no other is ever read.
-    #[arg(long, default_value = "trustpool-system", env = "TRUSTPOOL_NAMESPACE")]
-    namespace: String,
-    /// Where /livez, /readyz and /metrics are, for whoever reaches it.
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:9472",
-        env = "TRUSTPOOL_ADMIN_LISTEN"
-    )]
-    admin_listen: SocketAddr,
-    /// Where they are as well: a Unix socket, which no other process shares. For `trustpool probe`.
-    #[arg(long, value_name = "FILE", env = "TRUSTPOOL_ADMIN_SOCKET")]
-    admin_socket: Option<PathBuf>,
-    /// Where /metrics is instead, by TLS, for those alone whose token the API server knows and lets get it (role
-    /// trustpool-metrics-reader).
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        requires_all = ["metrics_tls_cert", "metrics_tls_key"],
-        env = "TRUSTPOOL_METRICS_LISTEN"
-    )]
-    metrics_listen: Option<SocketAddr>,
-    /// The certificate to show there, and those that lead to its CA (PEM). Both files are read again when they change.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "metrics_listen",
-        env = "TRUSTPOOL_METRICS_TLS_CERT"
-    )]
-    metrics_tls_cert: Option<PathBuf>,
-    /// Its private key (PEM).
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "metrics_listen",
-        env = "TRUSTPOOL_METRICS_TLS_KEY"
-    )]
-    metrics_tls_key: Option<PathBuf>,
-    /// What to log: a level, or levels by module, such as `info,trustpool::controller=debug`.
-    #[arg(
-        long,
-        value_name = "FILTER",
-        default_value = FILTER,
-        env = "TRUSTPOOL_LOG"
-    )]
-    log: String,
-    /// How log lines look.
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "TRUSTPOOL_LOG_FORMAT")]
-    log_format: LogFormat,
-    /// How long requests may go on after SIGTERM, such as `10s`.
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "10s",
-        value_parser = duration,
-        allow_hyphen_values = true,
-        env = "TRUSTPOOL_DRAIN"
-    )]
-    drain: Duration,
-}
-
 /// What a controller is told.
 #[derive(Args, Debug)]
 pub(super) struct ControllerArgs {
@@ -188,106 +112,6 @@ pub(super) struct ControllerArgs {
     startup_taint_selector: Selector,
 }
 
-/// What a gate is told.
-#[derive(Args, Debug)]
-pub(super) struct GateArgs {
-    /// Where kube-scheduler asks. A loopback address, unless there is TLS.
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:9470",
-        env = "TRUSTPOOL_EXTENDER_LISTEN"
-    )]
-    extender_listen: SocketAddr,
-    /// The certificate to show there (PEM), so that TLS is spoken: with clients that show one of their own. All
-    /// three files are read again when they change; `trustpool pki` makes them.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires_all = ["extender_tls_key", "extender_client_ca"],
-        env = "TRUSTPOOL_EXTENDER_TLS_CERT"
-    )]
-    extender_tls_cert: Option<PathBuf>,
-    /// Its private key (PEM).
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires_all = ["extender_tls_cert", "extender_client_ca"],
-        env = "TRUSTPOOL_EXTENDER_TLS_KEY"
-    )]
-    extender_tls_key: Option<PathBuf>,
-    /// The CAs of those who may ask there (PEM, one after another).
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires_all = ["extender_tls_cert", "extender_tls_key"],
-        env = "TRUSTPOOL_EXTENDER_CLIENT_CA"
-    )]
-    extender_client_ca: Option<PathBuf>,
-    /// The name that the certificate of whoever asks there must say: its common name, or one of its DNS names or
-    /// URIs. Nobody else is answered.
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "system:kube-scheduler",
-        env = "TRUSTPOOL_EXTENDER_CLIENT_NAME"
-    )]
-    extender_client_name: String,
-    /// Where the API server asks about Bindings, by TLS.
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "0.0.0.0:9471",
-        env = "TRUSTPOOL_BIND_LISTEN"
-    )]
-    bind_listen: SocketAddr,
-    /// The certificate to show there, and those that lead to its CA (PEM) [default: what `trustpool
-    /// controller` keeps in Secret trustpool-gate-tls].
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "bind_tls_key",
-        env = "TRUSTPOOL_BIND_TLS_CERT"
-    )]
-    bind_tls_cert: Option<PathBuf>,
-    /// Its private key (PEM).
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "bind_tls_cert",
-        env = "TRUSTPOOL_BIND_TLS_KEY"
-    )]
-    bind_tls_key: Option<PathBuf>,
-    /// How long everything goes on after SIGTERM before --drain begins, while /readyz says no already: for a gate
-    /// behind a Service, which sends requests for a moment longer.
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "0s",
-        value_parser = duration,
-        allow_hyphen_values = true,
-        env = "TRUSTPOOL_SHUTDOWN_DELAY"
-    )]
-    shutdown_delay: Duration,
-}
-
-/// The port that a gate serves.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(super) enum Only {
-    /// Where the API server asks about Bindings.
-    Bind,
-    /// Where kube-scheduler asks.
-    Extender,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Text,
-}
-
 impl ControllerArgs {
     pub(super) fn config(self) -> ControllerConfig {
         ControllerConfig {
@@ -311,94 +135,6 @@ impl Gate {
             Some(Only::Extender) => config.bind = None,
         }
         (self.process, config)
-    }
-}
-
-impl GateArgs {
-    pub(super) fn config(self) -> GateConfig {
-        let files = self.bind_tls_cert.zip(self.bind_tls_key);
-        let extender = self.extender_tls_cert.zip(self.extender_tls_key);
-        let extender = extender.zip(self.extender_client_ca);
-        let name = self.extender_client_name;
-        let extender = ExtenderConfig {
-            listen: self.extender_listen,
-            tls: extender.map(|((certificate, key), clients)| ExtenderTls {
-                files: Files { certificate, key },
-                clients: ClientFile(clients),
-                name,
-            }),
-        };
-        let bind = BindConfig {
-            listen: self.bind_listen,
-            certificate: files.map(|(certificate, key)| Files { certificate, key }),
-        };
-        GateConfig {
-            extender: Some(extender),
-            bind: Some(bind),
-            shutdown_delay: self.shutdown_delay,
-        }
-    }
-}
-
-impl Process {
-    /// Runs the roles until it is told to stop.
-    ///
-    /// # Errors
-    ///
-    /// It cannot start, or cannot go on.
-    pub(super) async fn run(
-        self,
-        controller: Option<ControllerConfig>,
-        gate: Option<GateConfig>,
-    ) -> anyhow::Result<()> {
-        self.log()?;
-        let files = self.metrics_tls_cert.zip(self.metrics_tls_key);
-        let metrics = self.metrics_listen.zip(files);
-        let metrics = metrics.map(|(listen, (certificate, key))| MetricsConfig {
-            listen,
-            certificate: Files { certificate, key },
-        });
-        let config = Config {
-            kubeconfig: self.kubeconfig,
-            namespace: self.namespace,
-            admin_listen: self.admin_listen,
-            admin_socket: self.admin_socket,
-            metrics,
-            drain: self.drain,
-            controller,
-            gate,
-        };
-        let stop = CancellationToken::new();
-        let app = app::run(config, Clock::system(), stop.clone());
-        let mut app = std::pin::pin!(app);
-        let mut terminate = signal(SignalKind::terminate()).context("failed to await SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("failed to await SIGINT")?;
-        let name = tokio::select! {
-            ended = &mut app => return ended,
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        };
-        info!(signal = name, "told to stop");
-        stop.cancel();
-        // A second signal does not wait for anybody.
-        tokio::select! {
-            ended = app => ended,
-            _ = terminate.recv() => Ok(()),
-            _ = interrupt.recv() => Ok(()),
-        }
-    }
-
-    fn log(&self) -> anyhow::Result<()> {
-        let filter = EnvFilter::try_new(&self.log)
-            .with_context(|| format!("`--log {}` is not a filter", self.log))?;
-        let format = match self.log_format {
-            LogFormat::Json => Format::Json,
-            LogFormat::Text => Format::Text,
-        };
-        let terminal = std::io::stderr().is_terminal();
-        let colour = if terminal { Colour::On } else { Colour::Off };
-        telemetry::init(filter, format, colour);
-        Ok(())
     }
 }
 

@@ -34,9 +34,9 @@ const OPTIONAL: [(&str, &[&str], &[&str]); 5] = [
         &["policies/extender.yaml"],
     ),
     (
-        "extender-gate.yaml",
+        "extender-daemonset.yaml",
         &["--set", "extender.enabled=true"],
-        &["namespace.yaml", "extender.yaml"],
+        &["extender.yaml"],
     ),
     ("network-policy.yaml", &[], &["network-policy.yaml"]),
     (

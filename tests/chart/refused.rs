@@ -3,7 +3,7 @@
 use super::render::template;
 
 /// What is said to helm, and words of its answer.
-const REFUSED: [(&[&str], &str); 14] = [
+const REFUSED: [(&[&str], &str); 17] = [
     (
         &["--set", "controler.replicas=2"],
         "additional properties 'controler' not allowed",
@@ -51,6 +51,21 @@ const REFUSED: [(&[&str], &str); 14] = [
             "metrics.podMonitor.enabled=true,metrics.serviceMonitor.enabled=true",
         ],
         "every pod would be measured twice",
+    ),
+    (
+        &[
+            "--set",
+            "metrics.podMonitor.enabled=true,metrics.authenticated.enabled=true,extender.enabled=true",
+        ],
+        "the filter, on the host's network, must declare none: take metrics.serviceMonitor",
+    ),
+    (
+        &["--set", r"commonLabels.app\.kubernetes\.io/component=x"],
+        "set `app.kubernetes.io/component`, which the chart sets itself and selects by",
+    ),
+    (
+        &["--set", r"gate.podLabels.app\.kubernetes\.io/name=x"],
+        "set `app.kubernetes.io/name`, which the chart sets itself and selects by",
     ),
     (
         &["--namespace", "kube-system"],

@@ -28,6 +28,16 @@
 {{- if and .metrics.serviceMonitor.enabled .metrics.podMonitor.enabled }}
 {{- fail "metrics.serviceMonitor.enabled and metrics.podMonitor.enabled are both set: every pod would be measured twice. Take one" }}
 {{- end }}
+{{- if and .metrics.podMonitor.enabled (include "trustpool.extenderMeasured" $) }}
+{{- fail "metrics.podMonitor.enabled finds pods by the ports that they declare, and the filter, on the host's network, must declare none: take metrics.serviceMonitor" }}
+{{- end }}
+{{- range list .commonLabels .controller.podLabels .extender.podLabels .gate.podLabels }}
+{{- range $key, $_ := . }}
+{{- if or (hasPrefix "app.kubernetes.io/" $key) (hasPrefix "helm.sh/" $key) }}
+{{- fail (printf "commonLabels or podLabels set `%s`, which the chart sets itself and selects by: take another key" $key) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and .extender.enabled (not (has .extender.adminAddress (list "127.0.0.1" "0.0.0.0"))) }}
 {{- fail (printf "extender.adminAddress is `%s`: it must be 127.0.0.1, or 0.0.0.0 for metrics that can be had from outside" .extender.adminAddress) }}
 {{- end }}

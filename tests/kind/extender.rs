@@ -14,20 +14,12 @@ async fn kube_scheduler_asks_the_filter_and_waits_with_pods_that_ask_while_it_is
     let cluster = Cluster::take(Install::Extender).await.unwrap();
     cluster.asking_namespace("vault").await.unwrap();
     let image = cluster.idle_image().await.unwrap();
-    let out = |name: &str| format!("deployment/{name}");
 
     cluster
         .apply(&deployment("first", "vault", 2, &image))
         .await
         .unwrap();
-    let first = [
-        "rollout",
-        "status",
-        &out("first"),
-        "--namespace=vault",
-        "--timeout=2m",
-    ];
-    cluster.kubectl(&first).await.unwrap();
+    cluster.rolled_out("first", "vault").await.unwrap();
     let placed = cluster.placed("vault").await.unwrap();
     assert!(
         placed.iter().all(|[_, node, _]| node == TRUSTED),
@@ -43,8 +35,7 @@ async fn kube_scheduler_asks_the_filter_and_waits_with_pods_that_ask_while_it_is
         .apply(&deployment("plain", "default", 1, &image))
         .await
         .unwrap();
-    let plain = ["rollout", "status", &out("plain"), "--timeout=2m"];
-    cluster.kubectl(&plain).await.unwrap();
+    cluster.rolled_out("plain", "default").await.unwrap();
     eventually(LONG, "the scheduler says why it waits", async || {
         let waiting = cluster
             .get(&["pods", "--namespace=vault", "--selector=app=waits"])
@@ -61,14 +52,7 @@ async fn kube_scheduler_asks_the_filter_and_waits_with_pods_that_ask_while_it_is
     .unwrap();
 
     away(&cluster, false).await.unwrap();
-    let waits = [
-        "rollout",
-        "status",
-        &out("waits"),
-        "--namespace=vault",
-        "--timeout=2m",
-    ];
-    cluster.kubectl(&waits).await.unwrap();
+    cluster.rolled_out("waits", "vault").await.unwrap();
     cluster
         .kubectl(&["delete", "deployment", "plain"])
         .await

@@ -95,14 +95,7 @@ async fn a_kubelet_that_restarts_while_its_label_is_off_ends_the_pods_that_ask()
         .apply(&deployment("asks", "vault", 1, &image))
         .await
         .unwrap();
-    let out = [
-        "rollout",
-        "status",
-        "deployment/asks",
-        "--namespace=vault",
-        "--timeout=2m",
-    ];
-    cluster.kubectl(&out).await.unwrap();
+    cluster.rolled_out("asks", "vault").await.unwrap();
     let before = cluster.placed("vault").await.unwrap();
 
     cluster.distrust(Some("a test")).await.unwrap();
@@ -132,6 +125,6 @@ async fn a_kubelet_that_restarts_while_its_label_is_off_ends_the_pods_that_ask()
     assert!(why.contains("Predicate NodeAffinity failed"), "{why}");
     cluster.distrust(None).await.unwrap();
     cluster.labelled(TRUSTED, Some("trusted")).await.unwrap();
-    cluster.kubectl(&out).await.unwrap();
+    cluster.rolled_out("asks", "vault").await.unwrap();
     cluster.drop_namespace("vault").await.unwrap();
 }

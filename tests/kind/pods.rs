@@ -14,14 +14,7 @@ async fn pods_that_ask_run_on_attested_nodes_alone_and_can_be_worked_with() {
 
     let asks = deployment("asks", "vault", 3, &image);
     cluster.apply(&asks).await.unwrap();
-    let out = [
-        "rollout",
-        "status",
-        "deployment/asks",
-        "--namespace=vault",
-        "--timeout=2m",
-    ];
-    cluster.kubectl(&out).await.unwrap();
+    cluster.rolled_out("asks", "vault").await.unwrap();
 
     let placed = cluster.placed("vault").await.unwrap();
     assert_eq!(placed.len(), 3, "{placed:?}");

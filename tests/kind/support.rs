@@ -125,6 +125,15 @@ impl Cluster {
         Ok(())
     }
 
+    /// Waits until every pod of a Deployment runs.
+    pub async fn rolled_out(&self, deployment: &str, namespace: &str) -> anyhow::Result<()> {
+        let deployment = format!("deployment/{deployment}");
+        let status = ["rollout", "status", &deployment, "--timeout=2m"];
+        let at = ["--namespace", namespace];
+        self.kubectl(&[&status[..], &at].concat()).await?;
+        Ok(())
+    }
+
     /// Waits until a Node carries the trust label `expected`.
     pub async fn labelled(&self, node: &str, expected: Option<&str>) -> anyhow::Result<()> {
         eventually(

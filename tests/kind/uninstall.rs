@@ -15,14 +15,7 @@ async fn what_is_left_is_what_the_operator_chose_to_keep() {
         .apply(&deployment("asks", "vault", 1, &image))
         .await
         .unwrap();
-    let out = [
-        "rollout",
-        "status",
-        "deployment/asks",
-        "--namespace=vault",
-        "--timeout=2m",
-    ];
-    cluster.kubectl(&out).await.unwrap();
+    cluster.rolled_out("asks", "vault").await.unwrap();
 
     assert!(ours(&cluster).await.unwrap() > 20, "this counts nothing");
     let uninstall = [
@@ -40,14 +33,7 @@ async fn what_is_left_is_what_the_operator_chose_to_keep() {
         .apply(&deployment("later", "vault", 1, &image))
         .await
         .unwrap();
-    let later = [
-        "rollout",
-        "status",
-        "deployment/later",
-        "--namespace=vault",
-        "--timeout=2m",
-    ];
-    cluster.kubectl(&later).await.unwrap();
+    cluster.rolled_out("later", "vault").await.unwrap();
     eventually(LONG, "no object of the release is left", async || {
         let left = ours(&cluster).await?;
         ensure!(left == 0, "{left}");

@@ -14,6 +14,8 @@ mod extender;
 #[cfg(test)]
 mod fields;
 #[cfg(test)]
+mod hints;
+#[cfg(test)]
 mod image;
 #[cfg(test)]
 mod manifests;

@@ -72,7 +72,11 @@ impl Clients {
             is_less = state.bundle.iter().any(|it| !bundle.contains(it));
             let first = bundle.iter().map(Certificate::not_after).min();
             self.expiry.set(first.map_or(0, Timestamp::as_second));
-            info!(cas = bundle.len(), first_expires = ?first, "CAs of clients believed from here on");
+            info!(
+                cas = bundle.len(),
+                first_expires = first.map(tracing::field::display),
+                "CAs of clients believed from here on"
+            );
             state.bundle = bundle;
             state.verifier = Some(verifier);
             true

@@ -46,23 +46,13 @@ const ABSURD: Duration = Duration::from_secs(30);
 const MOST: usize = 200;
 
 /// Those that nothing of Trustpool is asked about.
-const PLAIN: Kind = kind("plain", "plain", false, 100);
+const PLAIN: Kind = Kind::new("plain", "plain", false, 100);
 const KINDS: [Kind; 4] = [
     PLAIN,
-    kind("silent", "strict", false, 200),
-    kind("asks", "strict", true, 200),
-    kind("asks-freely", "plain", true, 200),
+    Kind::new("silent", "strict", false, 200),
+    Kind::new("asks", "strict", true, 200),
+    Kind::new("asks-freely", "plain", true, 200),
 ];
-
-const fn kind(name: &'static str, space: &'static str, asks: bool, millis: u64) -> Kind {
-    let every = Duration::from_millis(millis);
-    Kind {
-        name,
-        space,
-        asks,
-        every,
-    }
-}
 
 /// When it was quiet, and when not.
 struct Times {

@@ -44,6 +44,17 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// One in so many `millis`.
+    pub const fn new(name: &'static str, space: &'static str, asks: bool, millis: u64) -> Self {
+        let every = Duration::from_millis(millis);
+        Self {
+            name,
+            space,
+            asks,
+            every,
+        }
+    }
+
     fn pod(&self, number: usize) -> Value {
         let annotations = self.asks.then(|| json!({keys::REQUIRE: "trusted"}));
         json!({

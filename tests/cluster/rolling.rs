@@ -54,20 +54,10 @@ const BEYOND: Duration = Duration::from_secs(20);
 const ALL: Duration = Duration::from_secs(150);
 
 const KINDS: [Kind; 3] = [
-    kind("asks", "strict", true, 20),
-    kind("silent", "strict", false, 200),
-    kind("plain", "plain", false, 200),
+    Kind::new("asks", "strict", true, 20),
+    Kind::new("silent", "strict", false, 200),
+    Kind::new("plain", "plain", false, 200),
 ];
-
-const fn kind(name: &'static str, space: &'static str, asks: bool, millis: u64) -> Kind {
-    let every = Duration::from_millis(millis);
-    Kind {
-        name,
-        space,
-        asks,
-        every,
-    }
-}
 
 /// Two controllers, and the gate that there is at the moment.
 struct Rolling {

@@ -1,34 +1,33 @@
-//! Pods without rest, at a pace; and how long each waited for its node, as the API server's audit log has it: nobody
-//! has to look while it happens.
+//! Pods without rest, at a pace, and how they fared. A machine that is slower than the pace slows the pace.
 
-use std::collections::{BTreeMap, VecDeque};
+mod backlog;
+mod delays;
+mod failures;
+
+use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{Api, DeleteParams, ListParams, PostParams};
+use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tokio::time::interval;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use trustpool::api::keys;
-use trustpool_harness::AuditEvent;
 
-/// Requests of one kind that are open at a time; a machine that is slower than the pace slows the pace.
+use backlog::Backlog;
+pub use delays::{Delays, waits};
+pub use failures::Failures;
+
+/// Requests of one kind that are open at a time.
 const OPEN: usize = 64;
 
-/// What the API server says when a webhook could not be asked.
-const NOT_ASKED: &str = "failed calling webhook";
-
-/// What they say where nobody answered in time.
-const LATE: [&str; 4] = [
-    "Client.Timeout",
-    "deadline exceeded",
-    "handshake timeout",
-    "i/o timeout",
-];
+/// Pods of one kind that wait for their node at a time: five seconds of the fastest pace. With more of them binds
+/// outlast the webhook's two seconds, are done again and again, and none ends.
+const WAITING: usize = 250;
 
 /// Pods of one kind.
 #[derive(Clone, Copy, Debug)]
@@ -75,66 +74,98 @@ impl Kind {
 /// Pods that are made until it ends.
 pub struct Load {
     stop: CancellationToken,
-    makers: JoinSet<anyhow::Result<usize>>,
+    makers: JoinSet<anyhow::Result<Made>>,
+}
+
+/// What was made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Made {
+    pub pods: usize,
+    /// How often none was, since so many waited for a node.
+    pub held: usize,
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pods, held } = self;
+        write!(f, "{pods} pods, and {held} held back")
+    }
 }
 
 impl Load {
     /// Begins to make pods of these kinds, and keeps the last `most` of each.
     pub fn start(client: &Client, kinds: &[Kind], most: usize) -> Self {
         let stop = CancellationToken::new();
+        let backlog = Arc::new(Backlog::start(client.clone()));
         let mut makers = JoinSet::new();
         for &kind in kinds {
-            let pods = Api::namespaced(client.clone(), kind.space);
-            makers.spawn(make(kind, pods, most, stop.clone()));
+            let maker = Maker {
+                kind,
+                pods: Api::namespaced(client.clone(), kind.space),
+                most,
+                backlog: Arc::clone(&backlog),
+                old: VecDeque::new(),
+                made: Made::default(),
+            };
+            makers.spawn(maker.run(stop.clone()));
         }
         Self { stop, makers }
     }
 
-    /// Ends it, and says how many there were.
-    pub async fn end(mut self) -> anyhow::Result<usize> {
+    /// Ends it.
+    pub async fn end(mut self) -> anyhow::Result<Made> {
         self.stop.cancel();
-        let mut made = 0;
+        let mut all = Made::default();
         while let Some(of_one) = self.makers.join_next().await {
-            made += of_one??;
+            let Made { pods, held } = of_one??;
+            all.pods += pods;
+            all.held += held;
         }
-        Ok(made)
+        Ok(all)
     }
 }
 
-async fn make(
+/// Makes pods of one kind.
+struct Maker {
     kind: Kind,
     pods: Api<Pod>,
     most: usize,
-    stop: CancellationToken,
-) -> anyhow::Result<usize> {
-    let (mut ticks, mut made) = (interval(kind.every), 0);
-    let (mut open, mut old) = (JoinSet::new(), VecDeque::new());
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            _ = ticks.tick() => {}
+    backlog: Arc<Backlog>,
+    old: VecDeque<String>,
+    made: Made,
+}
+
+impl Maker {
+    async fn run(mut self, stop: CancellationToken) -> anyhow::Result<Made> {
+        let (mut ticks, mut open) = (interval(self.kind.every), JoinSet::new());
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            if self.backlog.of(&self.kind) >= WAITING {
+                self.made.held += 1;
+                continue;
+            }
+            while open.len() >= OPEN {
+                settle(open.join_next().await)?;
+            }
+            while let Some(ended) = open.try_join_next() {
+                settle(Some(ended))?;
+            }
+            open.spawn(self.next());
         }
-        while open.len() >= OPEN {
-            settle(open.join_next().await)?;
-        }
-        while let Some(ended) = open.try_join_next() {
+        while let Some(ended) = open.join_next().await {
             settle(Some(ended))?;
         }
-        let pod = kind.pod(made);
-        old.push_back(format!("{}-{made}", kind.name));
-        made += 1;
-        let gone = if old.len() > most {
-            old.pop_front()
-        } else {
-            None
-        };
-        open.spawn(one(pods.clone(), pod, gone));
+        Ok(self.made)
     }
-    while let Some(ended) = open.join_next().await {
-        settle(Some(ended))?;
+
+    /// Makes one more, and takes away the oldest if they are too many.
+    fn next(&mut self) -> impl Future<Output = anyhow::Result<()>> + use<> {
+        let number = self.made.pods;
+        self.made.pods += 1;
+        self.old.push_back(format!("{}-{number}", self.kind.name));
+        let gone = (self.old.len() > self.most).then(|| self.old.pop_front());
+        one(self.pods.clone(), self.kind.pod(number), gone.flatten())
     }
-    Ok(made)
 }
 
 async fn one(pods: Api<Pod>, pod: Value, gone: Option<String>) -> anyhow::Result<()> {
@@ -149,168 +180,4 @@ async fn one(pods: Api<Pod>, pod: Value, gone: Option<String>) -> anyhow::Result
 
 fn settle(ended: Option<Result<anyhow::Result<()>, tokio::task::JoinError>>) -> anyhow::Result<()> {
     ended.map_or(Ok(()), |ended| ended?)
-}
-
-/// When a pod was made, and when it was bound.
-#[derive(Clone, Copy, Debug)]
-pub struct Wait {
-    pub made: Timestamp,
-    /// Not at all, as far as is known.
-    pub bound: Option<Timestamp>,
-}
-
-/// Every pod of a kind, in no order.
-pub fn waits(events: &[AuditEvent], kind: &Kind) -> Vec<Wait> {
-    let mut waits = BTreeMap::new();
-    let good = |event: &&AuditEvent| {
-        let of = &event.object_ref;
-        let taken = event.verb == "create" && event.response_status.code < 300;
-        taken && event.is_write() && kind.is_of(&of.namespace, &of.name)
-    };
-    let those = || events.iter().filter(good);
-    for event in those().filter(|event| event.is_for("pods", "")) {
-        let made = event.request_received_timestamp;
-        let wait = Wait { made, bound: None };
-        waits.insert(event.object_ref.name.as_str(), wait);
-    }
-    for event in those().filter(|event| event.is_for("pods", "binding")) {
-        if let Some(wait) = waits.get_mut(event.object_ref.name.as_str()) {
-            wait.bound.get_or_insert(event.stage_timestamp);
-        }
-    }
-    waits.into_values().collect()
-}
-
-/// How long pods waited, shortest first.
-#[derive(Debug)]
-pub struct Delays(Vec<Duration>);
-
-impl Delays {
-    /// Of those that were made from then until then, and were bound.
-    pub fn of(waits: &[Wait], (from, until): (Timestamp, Timestamp)) -> Self {
-        let made = waits
-            .iter()
-            .filter(|wait| (from..until).contains(&wait.made));
-        let took = made.filter_map(|wait| {
-            let took = wait.bound?.duration_since(wait.made);
-            Some(took.unsigned_abs())
-        });
-        let mut delays: Vec<Duration> = took.collect();
-        delays.sort_unstable();
-        Self(delays)
-    }
-
-    /// What so many hundredths did not exceed.
-    pub fn quantile(&self, hundredths: usize) -> Duration {
-        let rank = (self.0.len() * hundredths).div_ceil(100).max(1);
-        self.0.get(rank - 1).copied().unwrap_or_default()
-    }
-
-    /// What none exceeded.
-    pub fn longest(&self) -> Duration {
-        self.quantile(100)
-    }
-
-    /// How many took longer.
-    pub fn over(&self, limit: Duration) -> usize {
-        self.0.iter().filter(|&&took| took > limit).count()
-    }
-
-    /// How many there are.
-    pub const fn count(&self) -> usize {
-        self.0.len()
-    }
-}
-
-impl fmt::Display for Delays {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [median, most, longest] = [50, 99, 100].map(|it| self.quantile(it).as_secs_f64());
-        let count = self.count();
-        write!(
-            f,
-            "{count} pods: median {median:.3} s, p99 {most:.3} s, longest {longest:.3} s"
-        )
-    }
-}
-
-/// What others could not ask Trustpool, in their own words.
-pub struct Failures {
-    /// kube-scheduler the extender.
-    pub filter: Vec<String>,
-    /// The API server the bind gate.
-    pub bind: Vec<String>,
-}
-
-impl Failures {
-    /// All so far. `extender` is what its URL holds, and nothing else's.
-    pub async fn read(
-        client: &Client,
-        events: &[AuditEvent],
-        extender: &str,
-    ) -> anyhow::Result<Self> {
-        let told: Api<Event> = Api::all(client.clone());
-        let told = told.list(&ListParams::default()).await?;
-        let messages = told.items.into_iter().filter_map(|event| event.message);
-        let refused = events
-            .iter()
-            .filter(|event| event.is_for("pods", "binding"));
-        let refused = refused.map(|event| event.response_status.message.clone());
-        Ok(Self {
-            filter: messages.filter(|it| it.contains(extender)).collect(),
-            bind: refused.filter(|it| it.contains(NOT_ASKED)).collect(),
-        })
-    }
-}
-
-impl Failures {
-    /// Those that no machine is too slow for: nobody answered, or only half.
-    pub fn outright(&self) -> Vec<&String> {
-        let is_late = |why: &&String| LATE.iter().any(|late| why.contains(late));
-        let all = self.filter.iter().chain(&self.bind);
-        all.filter(|why| !is_late(why)).collect()
-    }
-
-    /// How many there are.
-    pub const fn count(&self) -> usize {
-        self.filter.len() + self.bind.len()
-    }
-}
-
-impl fmt::Display for Failures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (filter, bind) = (self.filter.len(), self.bind.len());
-        write!(
-            f,
-            "{filter} requests of kube-scheduler failed, and {bind} of the API server"
-        )?;
-        let mut counts = BTreeMap::<&str, usize>::new();
-        for why in self.filter.iter().chain(&self.bind) {
-            *counts.entry(why).or_default() += 1;
-        }
-        counts
-            .iter()
-            .try_for_each(|(why, count)| write!(f, "\n{count} times: {why}"))
-    }
-}
-
-#[test]
-fn delays_are_told_by_rank() {
-    let at = |millis| Timestamp::from_millisecond(millis).unwrap();
-    let wait = |made, bound| Wait {
-        made: at(made),
-        bound: Some(at(bound)),
-    };
-    let mut waits: Vec<Wait> = (0..100).map(|it| wait(it, it + 10 * (it + 1))).collect();
-    waits.push(wait(5_000, 99_000));
-    waits.push(Wait {
-        made: at(1),
-        bound: None,
-    });
-
-    let delays = Delays::of(&waits, (at(0), at(5_000)));
-
-    assert_eq!(delays.count(), 100);
-    let of = Duration::from_millis;
-    assert_eq!(delays.quantile(99), of(990));
-    assert_eq!((delays.longest(), delays.over(of(980))), (of(1_000), 2));
 }

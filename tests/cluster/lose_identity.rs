@@ -6,8 +6,8 @@ use trustpool::api::keys;
 use trustpool_harness::{NodeBuilder, Readiness, Setup, Slot, World};
 
 use crate::support::{
-    MIN_INTERVAL, all_become, asked_again, filter_says, passing, requested_at, status,
-    trusted_nodes,
+    MIN_INTERVAL, all_become, asked_again, attested, filter_says, passing, requested_at, status,
+    trusted_nodes, unattested,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,6 +34,7 @@ async fn a_node_that_is_not_who_it_was_is_unknown_until_it_is_attested_anew() {
 const CHANGED: &str = "node(s) were rebooted or re-created after attestation";
 
 async fn a_reboot_revokes_at_once(world: &World) -> anyhow::Result<()> {
+    unattested(world, "down").await?;
     world.nodes.reboot("a", "boot-a-2").await?;
 
     world.becomes("a", "unknown/Rebooted").await?;
@@ -41,9 +42,7 @@ async fn a_reboot_revokes_at_once(world: &World) -> anyhow::Result<()> {
     filter_says(world, "a", CHANGED).await?;
     ensure!(world.taints("a").await?.is_empty());
     let lost = world.clock.wall();
-    world.pass(MIN_INTERVAL);
-    world.becomes("a", "trusted/Attested").await?;
-    world.labelled("a", Some("trusted")).await?;
+    attested(world, "a").await?;
     ensure!(requested_at(world, "a").await? > Some(lost));
     let incarnation = status(world, "a").await?.incarnation;
     ensure!(incarnation.is_some_and(|it| it.boot_id == "boot-a-2"));
@@ -51,6 +50,7 @@ async fn a_reboot_revokes_at_once(world: &World) -> anyhow::Result<()> {
 }
 
 async fn a_node_object_of_the_same_name_starts_anew(world: &World) -> anyhow::Result<()> {
+    unattested(world, "down").await?;
     let before = world.nodes.get("b").await?.metadata.uid;
     world.nodes.delete("b").await?;
     let again = NodeBuilder::new("b").label(keys::TRUST, "trusted");
@@ -60,8 +60,7 @@ async fn a_node_object_of_the_same_name_starts_anew(world: &World) -> anyhow::Re
     world.becomes("b", "unknown/Recreated").await?;
     world.labelled("b", Some("unknown")).await?;
     filter_says(world, "b", CHANGED).await?;
-    world.pass(MIN_INTERVAL);
-    world.labelled("b", Some("trusted")).await
+    attested(world, "b").await
 }
 
 /// Labels alone and conditions are guarded by nothing else.

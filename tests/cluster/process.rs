@@ -12,7 +12,7 @@ use trustpool_harness::{NodeBuilder, SOON, Setup, Signal, Slot, Trustpool, World
 
 use crate::roles::{all_used_and_no_more, granted};
 use crate::support::{
-    INTERVAL, MIN_INTERVAL, attested_again, bind, passing, trusted_nodes, writes,
+    INTERVAL, attested, attested_again, bind, passing, trusted_nodes, unattested, writes,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,10 +118,11 @@ async fn conditions_are_written(world: &World) -> anyhow::Result<()> {
 /// Two equal events become one with a count.
 async fn the_same_is_told_twice(world: &World) -> anyhow::Result<()> {
     for boot in 0..2 {
+        // Else it may be attested anew before anybody has looked.
+        unattested(world, "down").await?;
         world.nodes.reboot("a", &format!("boot-a-{boot}")).await?;
         world.becomes("a", "unknown/Rebooted").await?;
-        world.pass(MIN_INTERVAL);
-        world.becomes("a", "trusted/Attested").await?;
+        attested(world, "a").await?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 mod asker;
 mod gate;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -234,23 +235,26 @@ async fn a_rolling_update_under_load_delays_no_pod_and_gives_no_wrong_answer() {
     let made = load.end().await.unwrap();
     let answers = asker.end().await;
 
-    rolling.all_are_where_they_may_be(made).await.unwrap();
+    rolling.all_are_where_they_may_be(made.pods).await.unwrap();
     let (client, at) = (&rolling.world.client, rolling.world.addresses.extender);
     let events = rolling.world.plane.audit().events().unwrap();
     let failures = Failures::read(client, &events, &at.to_string())
         .await
         .unwrap();
-    println!("{made} pods; {answers}; {failures}");
+    println!("{made}; {answers}; {failures}");
     let longer = longer(&events, [quiet, began, ended]);
-    assert_eq!(failures.outright(), Vec::<&String>::new());
     answers.are_right().unwrap();
     let mut slow = Gaps::default();
     pulse.add_to(&mut slow);
-    if slow.length().is_zero() {
+    let slow = slow.length();
+    println!("the machine was too slow for {slow:#}");
+    // Who does not run cannot see either that the one it asks is about to go.
+    if slow * 2 < ended.duration_since(quiet) {
+        assert_eq!(failures.outright(), BTreeSet::new());
+    }
+    if slow.is_zero() {
         assert_eq!(failures.count(), 0, "nobody answered in time");
         assert!(longer < BEYOND, "a pod waited {longer:?} longer");
-    } else {
-        println!("the machine was too slow for {:#}", slow.length());
     }
 }
 

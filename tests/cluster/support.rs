@@ -81,6 +81,23 @@ pub async fn passing(
     .await
 }
 
+/// Breaks the service as `kind` says, so that what a node loses stays lost for as long as somebody looks.
+pub async fn unattested(world: &World, kind: &str) -> anyhow::Result<()> {
+    world.simulator.fault(&json!({"kind": kind})).await
+}
+
+/// Mends the service, and waits until it attested `node` anew.
+pub async fn attested(world: &World, node: &str) -> anyhow::Result<()> {
+    unattested(world, "none").await?;
+    passing(world, MIN_INTERVAL, "it is attested anew", async || {
+        let verdict = world.verdict(node).await?;
+        ensure!(verdict == "trusted/Attested", "it is {verdict}");
+        Ok(())
+    })
+    .await?;
+    world.labelled(node, Some("trusted")).await
+}
+
 /// The status of a NodeTrust.
 pub async fn status(world: &World, node: &str) -> anyhow::Result<NodeTrustStatus> {
     let trust = world.trust(node).await?;

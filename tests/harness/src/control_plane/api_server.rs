@@ -26,6 +26,10 @@ const AUDIT_POLICY: &str = "audit-policy.json";
 /// In MiB: more than any test writes. By default the log is rotated away after 100.
 const AUDIT_LOG_SIZE: u32 = 100_000;
 
+/// By how many percent memory may grow until its garbage is collected, 100 by default: there is more of memory than of
+/// processors where tests run.
+const GARBAGE: &str = "400";
+
 /// How much goes into the audit log.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum Audit {
@@ -53,7 +57,8 @@ impl ControlPlane {
             .arg(format!("--etcd-servers={etcd}"))
             .arg(format!("--secure-port={port}"))
             .args(flags())
-            .args(more);
+            .args(more)
+            .env("GOGC", GARBAGE);
         let api_server = program.start(self.directory())?;
         self.parts.insert(Part::ApiServer, api_server);
         Ok(())

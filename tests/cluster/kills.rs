@@ -10,6 +10,7 @@
 //!
 //! `TRUSTPOOL_SEED` repeats what is done and when; `TRUSTPOOL_KILLS` sets how many kills there are.
 
+mod burst;
 mod fleet;
 mod judge;
 mod plan;
@@ -23,9 +24,10 @@ use tokio::time::sleep;
 use trustpool_harness::{AuditEvent, SOON, Slot, eventually};
 use trustpool_observer::Report;
 
-use crate::load::{Delays, Failures, Kind, Load, waits};
+use crate::load::{Delays, Failures, Kind, Load, Wait, waits};
 use crate::walk::{number, seed};
 
+use burst::Bursts;
 use fleet::Fleet;
 use plan::{NEVER, plan};
 
@@ -145,23 +147,36 @@ async fn story(fleet: &Fleet, events: &[AuditEvent], report: &Report) -> anyhow:
     Ok(story)
 }
 
-/// Says how long pods waited, and by how much longer than in the quiet those that do not ask.
+/// Says how long pods waited, and by how much longer than in the quiet those that do not ask: all of them, and those
+/// beside whom none was let go that had had to wait.
 fn delays(events: &[AuditEvent], times: &Times) {
-    for kind in &KINDS {
-        let waits = waits(events, kind);
-        let before = Delays::of(&waits, (times.quiet, times.began));
-        let during = Delays::of(&waits, (times.began, times.ended));
-        println!("`{}`, quiet: {before}", kind.name);
-        println!("`{}`, kills: {during}", kind.name);
-        if kind.asks {
-            continue;
-        }
-        let ratio = during.quantile(99).as_secs_f64() / before.quantile(99).as_secs_f64();
-        let goal = if ratio <= GOAL { "met" } else { "missed" };
-        println!("`{}`: p99 times {ratio:.1}, goal {GOAL} {goal}", kind.name);
+    let waits = KINDS.map(|kind| waits(events, &kind));
+    let those_that_ask = KINDS.iter().zip(&waits).filter(|(kind, _)| kind.asks);
+    let bursts = Bursts::of(those_that_ask.flat_map(|(_, waits)| waits.clone()));
+    println!(
+        "in {} seconds many were bound that had waited",
+        bursts.count()
+    );
+    for (kind, waits) in KINDS.iter().zip(&waits) {
+        let calm = waits.iter().copied().filter(|it| !bursts.touch(it));
+        delays_of(kind, [waits, &calm.collect()], times);
     }
-    let plain = Delays::of(&waits(events, &PLAIN), (times.began, times.ended));
-    assert!(plain.quantile(99) < ABSURD, "{plain}");
+}
+
+/// `waits` are all of a kind, and those beside no burst.
+fn delays_of(kind: &Kind, waits: [&Vec<Wait>; 2], times: &Times) {
+    let [before, _] = waits.map(|it| Delays::of(it, (times.quiet, times.began)));
+    let during = waits.map(|it| Delays::of(it, (times.began, times.ended)));
+    println!("`{}`, quiet: {before}", kind.name);
+    for (which, during) in ["kills", "kills, beside no such second"].iter().zip(during) {
+        println!("`{}`, {which}: {during}", kind.name);
+        if !kind.asks {
+            assert!(during.quantile(99) < ABSURD, "{during}");
+            let ratio = during.quantile(99).as_secs_f64() / before.quantile(99).as_secs_f64();
+            let goal = if ratio <= GOAL { "met" } else { "missed" };
+            println!("    p99 times {ratio:.1}, goal {GOAL} {goal}");
+        }
+    }
 }
 
 /// A run in which nothing happened proves nothing.

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use trustpool::api::keys;
 
 use backlog::Backlog;
-pub use delays::{Delays, waits};
+pub use delays::{Delays, Wait, waits};
 pub use failures::Failures;
 
 /// Requests of one kind that are open at a time.

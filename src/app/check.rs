@@ -151,7 +151,7 @@ fn binding() -> Value {
     })
 }
 
-/// A pod that nothing but our policy has a reason to refuse.
+/// A pod that nothing but our policy has a reason to refuse; it brings the selector, as below Kubernetes 1.36 it must.
 fn pod() -> Value {
     let confined = json!({
         "allowPrivilegeEscalation": false,
@@ -162,7 +162,7 @@ fn pod() -> Value {
     let amounts = json!({"cpu": "1m", "memory": "1Mi"});
     json!({
         "metadata": {"name": NAME, "annotations": {keys::REQUIRE: "check"}},
-        "spec": {"automountServiceAccountToken": false, "containers": [{
+        "spec": {"automountServiceAccountToken": false, "nodeSelector": {keys::TRUST: "trusted"}, "containers": [{
             "name": "none",
             "image": "none",
             "resources": {"limits": amounts, "requests": amounts},

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use trustpool::app::check::{self, Check};
-use trustpool_harness::{Setup, Slot, World};
+use trustpool_harness::install::project;
+use trustpool_harness::{SOON, Setup, Slot, World, eventually};
 
 use crate::roles::{all_used_and_no_more, granted, of_job};
 
@@ -56,21 +57,66 @@ async fn the_check_passes_while_refusals_work_and_says_what_does_not() {
         ])
         .await
         .unwrap();
-    trustpool_harness::eventually(
-        trustpool_harness::SOON,
-        "the policy is missed",
-        async || {
-            let error = check::run(check(&world, Duration::from_secs(2)))
-                .await
-                .err();
-            let said = error.map(|error| format!("{error:#}")).unwrap_or_default();
-            anyhow::ensure!(
-                said.contains("a pod that asks for trust with a wrong value"),
-                "{said}"
-            );
-            Ok(())
-        },
-    )
+    eventually(SOON, "the policy is missed", async || {
+        let error = check::run(check(&world, Duration::from_secs(2)))
+            .await
+            .err();
+        let said = error.map(|error| format!("{error:#}")).unwrap_or_default();
+        anyhow::ensure!(
+            said.contains("a pod that asks for trust with a wrong value"),
+            "{said}"
+        );
+        Ok(())
+    })
+    .await
+    .unwrap();
+}
+
+/// As below Kubernetes 1.36, where a pod in a namespace that asks must bring its selector.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_check_passes_without_mutating_policies() {
+    let _slot = Slot::take().await.unwrap();
+    let world = Setup::default().start().await.unwrap();
+    let plane = &world.plane;
+    plane.create_namespace(CHECKED).await.unwrap();
+    of_job(&world, "check.yaml", USER).await.unwrap();
+    for kind in ["mutatingadmissionpolicybinding", "mutatingadmissionpolicy"] {
+        plane.kubectl(&["delete", kind, "--all"]).await.unwrap();
+    }
+    let instead = project("manifests/optional/without-mutating-policies.yaml");
+    plane.apply(&instead).await.unwrap();
+    let label = [
+        "label",
+        "namespace",
+        CHECKED,
+        "trustpool.dev/require=trusted",
+    ];
+    plane.kubectl(&label).await.unwrap();
+    eventually(SOON, "pods get no selector any more", async || {
+        let run = ["run", "a", "--image=a", "-n", CHECKED, "--dry-run=server"];
+        let said = plane.kubectl(&run).await.err();
+        let said = said.map(|error| format!("{error:#}")).unwrap_or_default();
+        anyhow::ensure!(said.contains("has no nodeSelector"), "{said}");
+        Ok(())
+    })
+    .await
+    .unwrap();
+
+    check::run(check(&world, Duration::from_secs(30)))
+        .await
+        .unwrap();
+
+    // Nothing else refuses that pod: the API server names one refusal of several, whichever.
+    let ours = "validatingadmissionpolicybinding/pods.trustpool.dev";
+    plane.kubectl(&["delete", ours]).await.unwrap();
+    eventually(SOON, "the pod is allowed", async || {
+        let error = check::run(check(&world, Duration::from_secs(2)))
+            .await
+            .err();
+        let said = error.map(|error| format!("{error:#}")).unwrap_or_default();
+        anyhow::ensure!(said.contains("it was allowed"), "{said}");
+        Ok(())
+    })
     .await
     .unwrap();
 }

@@ -102,7 +102,7 @@ async fn a_boot_that_comes_back_is_held_until_accepted(world: &World) -> anyhow:
     let hold = status(world, "a").await?.hold.context("no hold")?;
     ensure!(hold.reason.as_str() == "IdentityConflict");
 
-    asked_again(world, "a", MIN_INTERVAL).await?;
+    asked_again(world, "a", crate::support::INTERVAL).await?;
     asked_again(world, "a", crate::support::INTERVAL).await?;
     ensure!(world.verdict("a").await? == "unknown/IdentityConflict");
     let earlier = json!({"spec": {"accept": "2020-01-01T00:00:00Z"}});

@@ -26,8 +26,10 @@ fn scheduled(name: &str, spec: &Value) -> Value {
 
 /// Node affinity with one requirement on the trust label.
 fn affinity(operator: &str, values: &Value) -> Value {
+    // Other attacks have trusted nodes of their own.
+    let of_the_stage = json!({"key": "kubernetes.io/hostname", "operator": "In", "values": ["good", "bad", "odd"]});
     json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
-        {"matchExpressions": [{"key": keys::TRUST, "operator": operator, "values": values}]}]}}}})
+        {"matchExpressions": [of_the_stage, {"key": keys::TRUST, "operator": operator, "values": values}]}]}}}})
 }
 
 #[test]

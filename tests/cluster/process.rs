@@ -119,7 +119,7 @@ async fn conditions_are_written(world: &World) -> anyhow::Result<()> {
 async fn the_same_is_told_twice(world: &World) -> anyhow::Result<()> {
     for boot in 0..2 {
         // Else it may be attested anew before anybody has looked.
-        unattested(world, "down").await?;
+        unattested(world).await?;
         world.nodes.reboot("a", &format!("boot-a-{boot}")).await?;
         world.becomes("a", "unknown/Rebooted").await?;
         attested(world, "a").await?;

@@ -24,9 +24,9 @@ fn scheduled(name: &str, spec: &Value) -> Value {
     pod
 }
 
-/// Node affinity with one requirement on the trust label.
+/// Node affinity with one requirement on the trust label, among the stage's own nodes: other attacks make more of them
+/// that are trusted.
 fn affinity(operator: &str, values: &Value) -> Value {
-    // Other attacks have trusted nodes of their own.
     let of_the_stage = json!({"key": "kubernetes.io/hostname", "operator": "In", "values": ["good", "bad", "odd"]});
     json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
         {"matchExpressions": [of_the_stage, {"key": keys::TRUST, "operator": operator, "values": values}]}]}}}})

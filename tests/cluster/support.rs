@@ -81,20 +81,16 @@ pub async fn passing(
     .await
 }
 
-/// Breaks the service as `kind` says, so that what a node loses stays lost for as long as somebody looks.
-pub async fn unattested(world: &World, kind: &str) -> anyhow::Result<()> {
-    world.simulator.fault(&json!({"kind": kind})).await
+/// Takes the service away, so that what a node loses stays lost for as long as somebody looks.
+pub async fn unattested(world: &World) -> anyhow::Result<()> {
+    world.simulator.fault(&json!({"kind": "down"})).await
 }
 
-/// Mends the service, and waits until it attested `node` anew.
+/// Brings the service back: `node` is attested anew after the shortest interval, and not at the next round only.
 pub async fn attested(world: &World, node: &str) -> anyhow::Result<()> {
-    unattested(world, "none").await?;
-    passing(world, MIN_INTERVAL, "it is attested anew", async || {
-        let verdict = world.verdict(node).await?;
-        ensure!(verdict == "trusted/Attested", "it is {verdict}");
-        Ok(())
-    })
-    .await?;
+    world.simulator.fault(&json!({"kind": "none"})).await?;
+    world.pass(MIN_INTERVAL);
+    world.becomes(node, "trusted/Attested").await?;
     world.labelled(node, Some("trusted")).await
 }
 

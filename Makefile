@@ -8,7 +8,7 @@ SHELL := /bin/bash
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-test: format lint docs generated ## Format, lints, docs, generated files, and every test (15 min once built)
+test: format lint docs generated ## Format, lints, docs, generated files, and every test (25 min once built)
 	@tests/controlplane/build > /dev/null
 	@tests/controlplane/helm/build > /dev/null
 	cargo test --workspace --no-fail-fast

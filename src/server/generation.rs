@@ -2,7 +2,8 @@
 //!
 //! Whoever is told to go may just be asking. So it is done in three steps: for a moment everything is answered as
 //! ever, and each answer of HTTP/1.1 says `Connection: close`; then connections that rest are closed, and HTTP/2 is
-//! told `GOAWAY`; then, when the drain is over, what is left is cut.
+//! told `GOAWAY`, and what a client sends until it hears of that is taken in and dropped; then, when the drain is over,
+//! what is left is cut.
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,7 +32,7 @@ use tracing::{debug, error, warn};
 
 use crate::telemetry::Chain;
 
-use super::connection::{FIRST, IDLE, Stream, begin};
+use super::connection::{FIRST, IDLE, Socket, Stream, begin};
 use super::peers::Seat;
 use super::sparing::Sparing;
 
@@ -154,6 +155,7 @@ async fn answer(stream: Stream, terms: Terms, going: &CancellationToken) {
         request
     });
     let service = TowerToHyperService::new(router);
+    let socket = Socket::of(&stream);
     let serving = terms
         .builder
         .serve_connection(TokioIo::new(stream), service);
@@ -169,13 +171,22 @@ async fn answer(stream: Stream, terms: Terms, going: &CancellationToken) {
         ended = serving.as_mut() => ended,
         () = going.cancelled() => {
             serving.as_mut().graceful_shutdown();
-            serving.await
+            let ended = serving.as_mut().await;
+            if let Err(error) = part(socket).await {
+                debug!(%error, "a client was gone first");
+            }
+            ended
         }
         () = never_asks => return,
     };
     if let Err(error) = ended {
         debug!(error, "a connection ended");
     }
+}
+
+/// The stream is closed by now, and its socket only once the client has heard of it.
+async fn part(socket: io::Result<Socket>) -> io::Result<()> {
+    socket?.part().await
 }
 
 /// From when connections are to go, has clients of HTTP/1 make another for the next request.

@@ -14,10 +14,21 @@ use super::connection::{FIRST, HANDSHAKE, STUCK};
 use super::tls::Identity;
 use super::*;
 
+/// How long the server gives its clients once it is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What a client of HTTP/2 begins with: the preface, and SETTINGS without any.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// Types of frames (RFC 9113, section 6).
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+
 /// A server at work.
 struct Served {
     address: SocketAddr,
     peers: Peers,
+    stop: CancellationToken,
     _tasks: JoinSet<()>,
 }
 
@@ -37,14 +48,13 @@ impl Served {
             peers: peers.clone(),
             refused: Sparing::default(),
         };
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            let never = CancellationToken::new();
-            server.run(socket, None, &never, Duration::ZERO).await;
-        });
+        let stop = CancellationToken::new();
+        let (mut tasks, stopped) = (JoinSet::new(), stop.clone());
+        tasks.spawn(async move { server.run(socket, None, &stopped, DRAIN).await });
         Self {
             address,
             peers,
+            stop,
             _tasks: tasks,
         }
     }
@@ -94,8 +104,7 @@ async fn a_client_that_takes_nothing_of_its_answer_is_hung_up_on() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_never_asks_is_hung_up_on_whatever_it_speaks() {
-    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-    for sent in [&b""[..], b"GET / HTTP/1.1\r\nhost:", preface] {
+    for sent in [&b""[..], b"GET / HTTP/1.1\r\nhost:", PREFACE] {
         let served = Served::start(1, None);
         let mut silent = TcpStream::connect(served.address).await.unwrap();
         let asked = Instant::now();
@@ -123,5 +132,43 @@ async fn one_that_shakes_no_hands_counts_and_is_hung_up_on() {
     tokio::time::pause();
     assert_eq!(stalled.read(&mut [0; 8]).await.unwrap(), 0);
     assert_eq!(asked.elapsed().as_secs(), HANDSHAKE.as_secs());
+    served.has(0).await;
+}
+
+/// The type of the next frame of HTTP/2, and what it holds.
+async fn frame(stream: &mut TcpStream) -> io::Result<(u8, Vec<u8>)> {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await?;
+    let mut rest = vec![0; usize::from(head[2])];
+    stream.read_exact(&mut rest).await?;
+    Ok((head[3], rest))
+}
+
+#[tokio::test]
+async fn a_client_that_goes_on_sending_hears_that_it_must_go_and_is_not_reset() {
+    let served = Served::start(1, None);
+    let mut client = TcpStream::connect(served.address).await.unwrap();
+    client.write_all(PREFACE).await.unwrap();
+    served.has(1).await;
+    served.stop.cancel();
+    let mut heard = Vec::new();
+    let ping = loop {
+        let (kind, holds) = frame(&mut client).await.unwrap();
+        heard.push(kind);
+        if kind == PING {
+            break [&b"\0\0\x08\x06\x01\0\0\0\0"[..], &holds].concat();
+        }
+    };
+    assert!(heard.contains(&GOAWAY), "{heard:?}");
+
+    // The first lets the server end the connection; the others come too late.
+    for _ in 0..3 {
+        client.write_all(&ping).await.unwrap();
+        sleep(Duration::from_millis(50)).await;
+    }
+
+    assert_eq!(frame(&mut client).await.unwrap().0, GOAWAY);
+    assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
+    drop(client);
     served.has(0).await;
 }

@@ -248,12 +248,10 @@ async fn a_rolling_update_under_load_delays_no_pod_and_gives_no_wrong_answer() {
     pulse.add_to(&mut slow);
     let slow = slow.length();
     println!("the machine was too slow for {slow:#}");
-    // Who does not run cannot see either that the one it asks is about to go.
-    if slow * 2 < ended.duration_since(quiet) {
-        assert_eq!(failures.outright(), BTreeSet::new());
-    }
+    assert_eq!(failures.outright(), BTreeSet::new());
     if slow.is_zero() {
         assert_eq!(failures.count(), 0, "nobody answered in time");
+        assert_eq!(made.held, 0, "too many pods waited");
         assert!(longer < BEYOND, "a pod waited {longer:?} longer");
     }
 }

@@ -49,7 +49,7 @@ impl Failures {
 }
 
 impl Failures {
-    /// Those for which a machine must be slow indeed: nobody answered, or only half.
+    /// Those that no machine is too slow for: nobody answered, or only half.
     pub fn outright(&self) -> BTreeSet<&String> {
         let is_late = |why: &&String| LATE.iter().any(|late| why.contains(late));
         let all = self.filter.iter().chain(&self.bind);

@@ -57,19 +57,20 @@ async fn the_check_passes_while_refusals_work_and_says_what_does_not() {
         ])
         .await
         .unwrap();
-    eventually(SOON, "the policy is missed", async || {
-        let error = check::run(check(&world, Duration::from_secs(2)))
-            .await
-            .err();
+    it_comes_to_say(&world, "a pod that asks for trust with a wrong value")
+        .await
+        .unwrap();
+}
+
+/// Waits until the check fails with these words.
+async fn it_comes_to_say(world: &World, words: &str) -> anyhow::Result<()> {
+    eventually(SOON, words, async || {
+        let error = check::run(check(world, Duration::from_secs(2))).await.err();
         let said = error.map(|error| format!("{error:#}")).unwrap_or_default();
-        anyhow::ensure!(
-            said.contains("a pod that asks for trust with a wrong value"),
-            "{said}"
-        );
+        anyhow::ensure!(said.contains(words), "{said}");
         Ok(())
     })
     .await
-    .unwrap();
 }
 
 /// As below Kubernetes 1.36, where a pod in a namespace that asks must bring its selector.
@@ -109,14 +110,5 @@ async fn the_check_passes_without_mutating_policies() {
     // Nothing else refuses that pod: the API server names one refusal of several, whichever.
     let ours = "validatingadmissionpolicybinding/pods.trustpool.dev";
     plane.kubectl(&["delete", ours]).await.unwrap();
-    eventually(SOON, "the pod is allowed", async || {
-        let error = check::run(check(&world, Duration::from_secs(2)))
-            .await
-            .err();
-        let said = error.map(|error| format!("{error:#}")).unwrap_or_default();
-        anyhow::ensure!(said.contains("it was allowed"), "{said}");
-        Ok(())
-    })
-    .await
-    .unwrap();
+    it_comes_to_say(&world, "it was allowed").await.unwrap();
 }

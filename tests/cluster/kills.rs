@@ -47,10 +47,9 @@ const ABSURD: Duration = Duration::from_secs(30);
 /// How many pods of a kind there are at a time.
 const MOST: usize = 200;
 
-/// Those that nothing of Trustpool is asked about.
-const PLAIN: Kind = Kind::new("plain", "plain", false, 100);
+/// About the first, nothing of Trustpool is asked.
 const KINDS: [Kind; 4] = [
-    PLAIN,
+    Kind::new("plain", "plain", false, 100),
     Kind::new("silent", "strict", false, 200),
     Kind::new("asks", "strict", true, 200),
     Kind::new("asks-freely", "plain", true, 200),
@@ -148,7 +147,7 @@ async fn story(fleet: &Fleet, events: &[AuditEvent], report: &Report) -> anyhow:
 }
 
 /// Says how long pods waited, and by how much longer than in the quiet those that do not ask: all of them, and those
-/// beside whom none was let go that had had to wait.
+/// that waited beside no [`Bursts`].
 fn delays(events: &[AuditEvent], times: &Times) {
     let waits = KINDS.map(|kind| waits(events, &kind));
     let those_that_ask = KINDS.iter().zip(&waits).filter(|(kind, _)| kind.asks);
